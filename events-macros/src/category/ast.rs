@@ -1,0 +1,73 @@
+//! A trait whose bodies are not looked at, so that a half-typed one breaks nothing.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Generics, Ident, Result, Token, TypeParamBound, Visibility, WhereClause};
+
+use crate::function::members;
+
+/// A trait that events extend.
+pub(super) struct Category {
+    pub(super) head: Head,
+    /// Whether there is something that each event must say for itself.
+    pub(super) demands: bool,
+}
+
+/// `pub trait Name<..>: Bounds where ..`.
+pub(super) struct Head {
+    pub(super) attrs: Vec<Attribute>,
+    pub(super) unsafety: Option<Token![unsafe]>,
+    pub(super) auto: Option<Token![auto]>,
+    pub(super) ident: Ident,
+    pub(super) generics: Generics,
+    pub(super) supertraits: Punctuated<TypeParamBound, Token![+]>,
+}
+
+impl Parse for Head {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        let unsafety = input.parse()?;
+        let auto = input.parse()?;
+        input.parse::<Token![trait]>()?;
+        let ident = input.parse()?;
+        let generics = input.parse()?;
+        let mut supertraits = Punctuated::new();
+        if input.parse::<Option<Token![:]>>()?.is_some() {
+            while !input.is_empty() && !input.peek(Token![where]) {
+                supertraits.push_value(input.parse()?);
+                if !input.peek(Token![+]) {
+                    break;
+                }
+                supertraits.push_punct(input.parse()?);
+            }
+        }
+        input.parse::<Option<WhereClause>>()?;
+        Ok(Self { attrs, unsafety, auto, ident, generics, supertraits })
+    }
+}
+
+impl Category {
+    pub(super) fn parse(item: TokenStream) -> Result<Self> {
+        let mut head: Vec<TokenTree> = item.into_iter().collect();
+        let is_trait = |tree: &TokenTree| matches!(tree, TokenTree::Ident(word) if word == "trait");
+        let body = match head.pop() {
+            Some(TokenTree::Group(body)) if head.iter().any(is_trait) => body,
+            last => return Err(no_trait(head.into_iter().chain(last))),
+        };
+        let is_body = |tree: &TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
+        Ok(Self {
+            head: syn::parse2(head.into_iter().collect())?,
+            demands: members(body.stream())
+                .into_iter()
+                .any(|member| !member.into_iter().last().is_some_and(|last| is_body(&last))),
+        })
+    }
+}
+
+fn no_trait(item: impl Iterator<Item = TokenTree>) -> Error {
+    let mut words = item.filter(|tree| matches!(tree, TokenTree::Ident(word) if word != "pub"));
+    let span = words.next().map_or_else(proc_macro2::Span::call_site, |word| word.span());
+    Error::new(span, "this is not a trait: a category is a trait that events extend, `#[category] pub trait Audited: AnyEvent {}`")
+}

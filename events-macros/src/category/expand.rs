@@ -1,0 +1,56 @@
+//! The tokens of a category: its description, how it is heard, and what makes events its members.
+
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
+
+use super::ast::Category;
+use super::attr::Options;
+use crate::attributes;
+use crate::krate::Private;
+use crate::span::{at, here};
+
+impl Category {
+    pub(super) fn expand(&self, options: &Options) -> TokenStream {
+        let p = Private::new(options.krate.as_ref());
+        let head = &self.head;
+        let (ident, supertraits) = (&head.ident, &head.supertraits);
+        let user = at(ident.span());
+        let name = ident.to_string();
+        let name = name.trim_start_matches("r#");
+        let doc = attributes::doc(&head.attrs).unwrap_or_default();
+        let inherited = attributes::inherited(&head.attrs);
+        let object = quote_spanned!(user=> dyn #ident);
+        let queueing = match options.inline_only {
+            Some(_) => quote_spanned!(here()=> #p::Forbids<#object>),
+            None => quote_spanned!(here()=> #p::Allowed),
+        };
+        // Where nothing is left to say, an event becomes a member by extending the category alone.
+        let members = (!self.demands).then(|| {
+            quote_spanned! {here()=>
+                impl<E> #ident for E
+                where
+                    E: #p::Event + #p::Extends<#object> + #supertraits
+                {}
+            }
+        });
+        quote_spanned! {here()=>
+            #inherited
+            const _: () = {
+                static __CATEGORY: #p::CategoryMeta = #p::CategoryMeta {
+                    ident: #name,
+                    module: ::core::module_path!(),
+                    doc: #doc,
+                    type_id: ::core::any::TypeId::of::<#object>(),
+                };
+                impl #p::Category for #object {
+                    type Queueing = #queueing;
+                    fn category() -> &'static #p::CategoryMeta { &__CATEGORY }
+                }
+                impl #p::Heard for #object {
+                    fn heard<'a>(event: #p::ErasedEvent<'_, 'a, Self>) -> &'a Self { event.category() }
+                }
+                #members
+            };
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A function whose body is not looked at, so that a half-typed one breaks nothing.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, FnArg, Ident, Result, ReturnType, Safety, Signature, Type, Visibility,
+};
+
+use crate::errors::Errors;
+
+/// A function's head.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let function = Self {
+            attrs: input.call(Attribute::parse_outer)?,
+            vis: input.parse()?,
+            sig: input.parse()?,
+        };
+        input.parse::<TokenStream>()?;
+        Ok(function)
+    }
+}
+
+impl Function {
+    /// The head of `item`; `instead` says what to write where the item is no function.
+    pub(crate) fn read(item: TokenStream, instead: &str) -> Result<Self> {
+        let is_function = item.clone().into_iter().any(|tree| matches!(&tree, TokenTree::Ident(word) if word == "fn"));
+        if !is_function {
+            let keyword = keyword(item).unwrap_or_else(Span::call_site);
+            return Err(Error::new(keyword, format!("this is not a function: {instead}")));
+        }
+        syn::parse2(item)
+    }
+
+    pub(crate) fn ident(&self) -> &Ident {
+        &self.sig.ident
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.sig.asyncness.is_some()
+    }
+
+    /// The types of the arguments, the receiver left out.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Type> {
+        self.sig.inputs.iter().filter_map(|argument| match argument {
+            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Receiver(_) => None,
+        })
+    }
+
+    pub(crate) fn output(&self) -> Option<&Type> {
+        match &self.sig.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => Some(ty),
+        }
+    }
+
+    /// Refuses what the dispatcher could not call: `what` is "a listener" or "a loader".
+    pub(crate) fn check(&self, what: &str, errors: &mut Errors) {
+        let sig = &self.sig;
+        if let Some(token) = &sig.constness {
+            errors.at(token.span, format!("{what} runs when it is called for, never at compile time: remove `const`"));
+        }
+        if let Safety::Unsafe(token) = &sig.safety {
+            errors.at(token.span, format!("{what} is called by the dispatcher, which cannot keep the promises of an unsafe function: remove `unsafe`"));
+        }
+        if let Some(abi) = &sig.abi {
+            errors.at(abi.extern_token.span, format!("{what} is called from Rust: remove `extern`"));
+        }
+        if let Some(variadic) = &sig.variadic {
+            errors.at(variadic.dots.spans[0], format!("{what} has a fixed list of arguments: remove `...`"));
+        }
+        self.check_generics(what, errors);
+        for ty in self.arguments().chain(self.output()) {
+            if let Type::ImplTrait(ty) = peel(ty) {
+                errors.at(ty.impl_token.span, self.opaque(what));
+            }
+        }
+        if let Some(Type::Never(never)) = self.output().map(peel) {
+            errors.at(never.bang_token.span, format!("{what} must come back, so that others can run: return `()` or a `Result`"));
+        }
+    }
+
+    fn check_generics(&self, what: &str, errors: &mut Errors) {
+        let generics = &self.sig.generics;
+        let Some(first) = generics.params.first() else {
+            return;
+        };
+        let cure = if generics.type_params().next().is_none() && generics.const_params().next().is_none() {
+            "leave the lifetimes out, as in `event: &OrderPaid`"
+        } else {
+            "write one function for each type, which may call a generic one"
+        };
+        errors.at(first.span(), format!("{what} is registered once, as one function, so it cannot be generic: {cure}"));
+    }
+
+    fn opaque(&self, what: &str) -> String {
+        let returned = matches!(self.output().map(peel), Some(Type::ImplTrait(_)));
+        let cure = if returned { "name the type, or write `async fn` where it is a future" } else { "name the type" };
+        format!("{what}'s types are part of its record, which `impl Trait` leaves open: {cure}")
+    }
+}
+
+/// The type without parentheses and invisible groups around it.
+pub(crate) fn peel(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Paren(inner) => &inner.elem,
+            Type::Group(inner) => &inner.elem,
+            _ => return ty,
+        }
+    }
+}
+
+/// The last word of a type's path: `Db` in `store::Db<T>`.
+pub(crate) fn last_word(ty: &Type) -> Option<&Ident> {
+    match peel(ty) {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
+}
+
+/// Where the item behind its attributes and visibility begins.
+fn keyword(item: TokenStream) -> Option<Span> {
+    let head = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        let span = input.span();
+        input.parse::<TokenStream>()?;
+        Ok(span)
+    };
+    head.parse2(item).ok()
+}
+
+/// The items between the braces of an `impl` or a `trait`, each as it came.
+pub(crate) fn members(body: TokenStream) -> Vec<TokenStream> {
+    let mut members = vec![TokenStream::new()];
+    for tree in body {
+        let ends = match &tree {
+            TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            _ => false,
+        };
+        if let Some(last) = members.last_mut() {
+            tree.to_tokens(last);
+        }
+        if ends {
+            members.push(TokenStream::new());
+        }
+    }
+    members.retain(|member| !member.is_empty());
+    members
+}

@@ -1,0 +1,172 @@
+//! What `#[listener(..)]` says: the events, then the options.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Ident, LitStr, Path, Result, Token, Type};
+
+use crate::errors::Errors;
+use crate::options::{Given, Opt, Seen, Vocabulary, each};
+
+const OPTIONS: Vocabulary = &[
+    ("name", "name = \"orders.print\""),
+    ("formerly", "formerly = \"old::name\""),
+    ("priority", "priority = 10"),
+    ("when", "when = path::to::condition"),
+    ("after_commit", "after_commit"),
+    ("queue", "queue = \"mail\""),
+    ("tries", "tries = 5"),
+    ("backoff", "backoff = [\"10s\", \"1m\"]"),
+    ("timeout", "timeout = \"30s\""),
+    ("delay", "delay = \"5m\""),
+    ("retry_for", "retry_for = \"6h\""),
+    ("unique", "unique = path::to::key"),
+    ("unique_for", "unique_for = \"1h\""),
+    ("failed", "failed = path::to::hook"),
+    ("on_missing", "on_missing = \"discard\""),
+    ("handle", "handle = PRINT"),
+    ("crate", "crate = path::to::events_core"),
+];
+
+/// One of the events that the attribute names.
+pub(crate) enum Target {
+    Type(Type),
+    Pattern(LitStr),
+}
+
+/// The attribute's content.
+#[derive(Default)]
+pub(crate) struct Attr {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) options: Options,
+}
+
+/// The options, each as it was given.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) formerly: Option<Given<Vec<LitStr>>>,
+    pub(crate) priority: Option<Given<i32>>,
+    pub(crate) when: Option<Given<Path>>,
+    pub(crate) after_commit: Option<Given<()>>,
+    pub(crate) queue: Option<Given<Option<LitStr>>>,
+    pub(crate) tries: Option<Given<u32>>,
+    pub(crate) backoff: Option<Given<Vec<Duration>>>,
+    pub(crate) timeout: Option<Given<Duration>>,
+    pub(crate) delay: Option<Given<Duration>>,
+    pub(crate) retry_for: Option<Given<Duration>>,
+    pub(crate) unique: Option<Given<Option<Path>>>,
+    pub(crate) unique_for: Option<Given<Duration>>,
+    pub(crate) failed: Option<Given<Path>>,
+    /// Whether the job is discarded.
+    pub(crate) on_missing: Option<Given<bool>>,
+    pub(crate) handle: Option<Given<Ident>>,
+    pub(crate) krate: Option<Given<Path>>,
+    /// The names whose values could not be read: rules that ask for their presence are content.
+    pub(crate) unread: Vec<String>,
+}
+
+impl Attr {
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut attr = Self::default();
+        let mut seen = Seen::default();
+        each(tokens, errors, |input, _| {
+            if input.peek(LitStr) {
+                attr.targets.push(Target::Pattern(input.parse()?));
+                return Ok(());
+            }
+            if !is_option(input) {
+                attr.targets.push(Target::Type(input.parse()?));
+                return Ok(());
+            }
+            let option = seen.next(input, OPTIONS)?;
+            let name = option.name.to_string();
+            attr.options.read(option).inspect_err(|_| attr.options.unread.push(name))
+        });
+        attr
+    }
+}
+
+/// Options are written small, types are not: `queue`, `OrderPaid`, `events::OrderPaid`.
+fn is_option(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let Ok(word) = Ident::parse_any(&ahead) else {
+        return false;
+    };
+    if ahead.peek(Token![=]) {
+        return true;
+    }
+    let small = word.to_string().starts_with(|c: char| c.is_lowercase());
+    small && word != "dyn" && word != "impl" && !ahead.peek(Token![::])
+}
+
+impl Options {
+    fn read(&mut self, option: Opt<'_>) -> Result<()> {
+        match option.name.to_string().as_str() {
+            "name" => self.name = Some(option.text()?),
+            "formerly" => self.formerly = Some(option.texts()?),
+            "priority" => self.priority = Some(option.signed()?),
+            "when" => self.when = Some(option.path("the path of a function")?),
+            "after_commit" => self.after_commit = Some(option.flag()?),
+            "queue" => self.queue = Some(optional(option, |option| option.text())?),
+            "tries" => self.tries = Some(option.count()?),
+            "backoff" => self.backoff = Some(option.durations()?),
+            "timeout" => self.timeout = Some(option.duration()?),
+            "delay" => self.delay = Some(option.duration()?),
+            "retry_for" => self.retry_for = Some(option.duration()?),
+            "unique" => {
+                self.unique = Some(optional(option, |option| option.path("the path of a function"))?);
+            }
+            "unique_for" => self.unique_for = Some(option.duration()?),
+            "failed" => self.failed = Some(option.path("the path of a function")?),
+            "on_missing" => self.on_missing = Some(on_missing(option)?),
+            "handle" => self.handle = Some(option.ident("the name of a static to be made")?),
+            _ => self.krate = Some(option.path("the path of a crate")?),
+        }
+        Ok(())
+    }
+
+    /// The options that mean something for queued listeners only.
+    pub(crate) fn of_the_queue(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        [
+            self.tries.as_ref().map(|given| ("tries", given.span())),
+            self.backoff.as_ref().map(|given| ("backoff", given.span())),
+            self.timeout.as_ref().map(|given| ("timeout", given.span())),
+            self.delay.as_ref().map(|given| ("delay", given.span())),
+            self.retry_for.as_ref().map(|given| ("retry_for", given.span())),
+            self.unique.as_ref().map(|given| ("unique", given.span())),
+            self.unique_for.as_ref().map(|given| ("unique_for", given.span())),
+            self.failed.as_ref().map(|given| ("failed", given.span())),
+            self.on_missing.as_ref().map(|given| ("on_missing", given.span())),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// `name`, or `name = value`.
+fn optional<T>(
+    option: Opt<'_>,
+    value: impl FnOnce(Opt<'_>) -> Result<Given<T>>,
+) -> Result<Given<Option<T>>> {
+    if option.has_value() {
+        let Given { name, value } = value(option)?;
+        return Ok(Given { name, value: Some(value) });
+    }
+    let Given { name, .. } = option.flag()?;
+    Ok(Given { name, value: None })
+}
+
+fn on_missing(option: Opt<'_>) -> Result<Given<bool>> {
+    let Given { name, value } = option.text()?;
+    match value.value().as_str() {
+        "fail" => Ok(Given { name, value: false }),
+        "discard" => Ok(Given { name, value: true }),
+        other => {
+            let message = format!("`on_missing` knows no `{other}`: write \"fail\" (the job fails and is kept, as without the option) or \"discard\" (the job counts as done)");
+            Err(syn::Error::new(value.span(), message))
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The grammar that all attributes share: `name`, `name = value` and `name(..)`, separated by commas.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Error, Ident, LitInt, LitStr, Path, Result, Token, bracketed, token};
+
+use crate::errors::Errors;
+use crate::{duration, suggest};
+
+/// The options that one attribute knows: name, and an example of its use for the errors.
+pub(crate) type Vocabulary = &'static [(&'static str, &'static str)];
+
+/// A value, with the option's name where the user wrote it.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+impl<T> Given<T> {
+    pub(crate) fn span(&self) -> Span {
+        self.name.span()
+    }
+}
+
+/// Reads a list item by item. Behind a mistake it goes on after the next comma.
+pub(crate) fn each(
+    tokens: TokenStream,
+    errors: &mut Errors,
+    mut item: impl FnMut(ParseStream<'_>, &mut Errors) -> Result<()>,
+) {
+    let all = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            let read = item(input, errors).and_then(|()| {
+                if input.is_empty() || input.peek(Token![,]) {
+                    return Ok(());
+                }
+                Err(input.error("expected `,` between two options"))
+            });
+            if let Err(mistake) = read {
+                errors.push(mistake);
+                while !input.is_empty() && !input.peek(Token![,]) {
+                    input.parse::<TokenTree>()?;
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    };
+    // Each item's own mistakes are kept as they come; the loop itself has none.
+    let _ = all.parse2(tokens);
+}
+
+/// The names of the options read so far.
+#[derive(Default)]
+pub(crate) struct Seen(Vec<Ident>);
+
+impl Seen {
+    /// The next option: one of `known`, and for the first time.
+    pub(crate) fn next<'a>(&mut self, input: ParseStream<'a>, known: Vocabulary) -> Result<Opt<'a>> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an option"));
+        }
+        let name = Ident::parse_any(input)?;
+        let text = name.to_string();
+        let Some((_, form)) = known.iter().find(|(known, _)| *known == text) else {
+            return Err(unknown(&name, known));
+        };
+        if self.0.contains(&name) {
+            return Err(Error::new(name.span(), format!("`{text}` is given twice: keep one of the two")));
+        }
+        self.0.push(name.clone());
+        Ok(Opt { name, form, input })
+    }
+}
+
+/// A word that no option of the attribute is spelt like.
+fn unknown(name: &Ident, known: Vocabulary) -> Error {
+    let words = known.iter().map(|(word, _)| *word);
+    let message = match suggest::nearest(&name.to_string(), words.clone()) {
+        Some(word) => format!("unknown option `{name}`: did you mean `{word}`?"),
+        None => {
+            let words: Vec<_> = words.map(|word| format!("`{word}`")).collect();
+            format!("unknown option `{name}`: the options are {}", words.join(", "))
+        }
+    };
+    Error::new(name.span(), message)
+}
+
+/// An option whose name was read and whose value was not.
+pub(crate) struct Opt<'a> {
+    pub(crate) name: Ident,
+    form: &'static str,
+    pub(crate) input: ParseStream<'a>,
+}
+
+impl Opt<'_> {
+    /// `name`, without a value.
+    pub(crate) fn flag(self) -> Result<Given<()>> {
+        if self.has_value() || self.input.peek(token::Paren) {
+            let Self { name, form, .. } = self;
+            return Err(Error::new(name.span(), format!("`{name}` takes no value: write `{form}`")));
+        }
+        Ok(self.given(()))
+    }
+
+    /// Whether `= ..` follows.
+    pub(crate) fn has_value(&self) -> bool {
+        self.input.peek(Token![=])
+    }
+
+    /// Steps over the `=` in front of a value.
+    pub(crate) fn equals(&self) -> Result<()> {
+        if !self.has_value() {
+            let (name, form) = (&self.name, self.form);
+            return Err(Error::new(name.span(), format!("`{name}` needs a value: write `{form}`")));
+        }
+        let equals: Token![=] = self.input.parse()?;
+        if self.input.is_empty() || self.input.peek(Token![,]) {
+            return Err(Error::new(equals.span, format!("a value is missing: write `{}`", self.form)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn given<T>(self, value: T) -> Given<T> {
+        Given { name: self.name, value }
+    }
+
+    /// The value is not what it must be.
+    pub(crate) fn expected(&self, what: &str) -> Error {
+        let (name, form) = (&self.name, self.form);
+        self.input.error(format!("`{name}` is {what}: write `{form}`"))
+    }
+
+    /// `name = "text"`.
+    pub(crate) fn text(self) -> Result<Given<LitStr>> {
+        self.equals()?;
+        let text: LitStr = self.input.parse().map_err(|_| self.expected("a text"))?;
+        Ok(self.given(text))
+    }
+
+    /// `name = "text"` or `name = ["text", "text"]`.
+    pub(crate) fn texts(self) -> Result<Given<Vec<LitStr>>> {
+        self.equals()?;
+        let what = "a text or a list of texts";
+        let mut texts = Vec::new();
+        if self.input.peek(token::Bracket) {
+            let list;
+            let bracket = bracketed!(list in self.input);
+            while !list.is_empty() {
+                texts.push(list.parse().map_err(|_| {
+                    list.error(format!("`{}` is {what}: write `{}`", self.name, self.form))
+                })?);
+                if !list.is_empty() {
+                    list.parse::<Token![,]>()?;
+                }
+            }
+            if texts.is_empty() {
+                let message = format!("an empty list says nothing: write `{}`, or leave `{}` out", self.form, self.name);
+                return Err(Error::new(bracket.span.join(), message));
+            }
+        } else {
+            texts.push(self.input.parse().map_err(|_| self.expected(what))?);
+        }
+        Ok(self.given(texts))
+    }
+
+    /// `name = "30s"`.
+    pub(crate) fn duration(self) -> Result<Given<Duration>> {
+        let Given { name, value } = self.text()?;
+        Ok(Given { name, value: duration::parse(&value)? })
+    }
+
+    /// `name = "30s"` or `name = ["30s", "5m"]`.
+    pub(crate) fn durations(self) -> Result<Given<Vec<Duration>>> {
+        let Given { name, value } = self.texts()?;
+        let mut errors = Errors::default();
+        let waits = value.iter().filter_map(|text| errors.take(duration::parse(text))).collect();
+        errors.finish(Given { name, value: waits })
+    }
+
+    /// `name = 5`: at least 1.
+    pub(crate) fn count(self) -> Result<Given<u32>> {
+        self.equals()?;
+        let what = "a whole number from 1";
+        let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
+        match number.base10_parse() {
+            Ok(0) | Err(_) => {
+                let message = format!("`{}` is {what} to {}: write `{}`", self.name, u32::MAX, self.form);
+                Err(Error::new(number.span(), message))
+            }
+            Ok(count) => Ok(self.given(count)),
+        }
+    }
+
+    /// `name = -5`.
+    pub(crate) fn signed(self) -> Result<Given<i32>> {
+        self.equals()?;
+        let what = "a whole number";
+        let span = self.input.span();
+        let minus: Option<Token![-]> = self.input.parse()?;
+        let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
+        let sign = if minus.is_some() { "-" } else { "" };
+        match format!("{sign}{}", number.base10_digits()).parse() {
+            Ok(value) if number.suffix().is_empty() || number.suffix() == "i32" => Ok(self.given(value)),
+            _ => {
+                let message = format!("`{}` is {what} from {} to {}", self.name, i32::MIN, i32::MAX);
+                Err(Error::new(span, message))
+            }
+        }
+    }
+
+    /// `name = path::to::something`.
+    pub(crate) fn path(self, what: &str) -> Result<Given<Path>> {
+        self.equals()?;
+        if !self.input.peek(Ident::peek_any) && !self.input.peek(Token![::]) {
+            return Err(self.expected(what));
+        }
+        let path = self.input.call(Path::parse_mod_style)?;
+        if !self.input.is_empty() && !self.input.peek(Token![,]) {
+            return Err(self.expected(what));
+        }
+        Ok(self.given(path))
+    }
+
+    /// `name = NAME`.
+    pub(crate) fn ident(self, what: &str) -> Result<Given<Ident>> {
+        self.equals()?;
+        let ident = self.input.parse().map_err(|_| self.expected(what))?;
+        Ok(self.given(ident))
+    }
+}

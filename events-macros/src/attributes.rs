@@ -6,10 +6,10 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 /// The doc comment, one line for each line.
 pub(crate) fn doc(attrs: &[Attribute]) -> Option<String> {
-    let lines: Vec<String> = attrs.iter().filter_map(doc_text).collect();
-    let text = lines
+    let blocks: Vec<String> = attrs.iter().filter_map(doc_text).collect();
+    let text = blocks
         .iter()
-        .flat_map(|block| block.lines())
+        .flat_map(|block| block.split('\n'))
         .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
         .collect::<Vec<_>>()
         .join("\n");
@@ -22,7 +22,10 @@ fn doc_text(attr: &Attribute) -> Option<String> {
         return None;
     };
     match &pair.value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if pair.path.is_ident("doc") => Some(text.value()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) if pair.path.is_ident("doc") => Some(text.value()),
         _ => None,
     }
 }
@@ -58,7 +61,10 @@ mod tests {
             #[inline]
             fn f() {}
         };
-        assert_eq!(doc(&item.attrs).as_deref(), Some("One line.\n\n  Indented."));
+        assert_eq!(
+            doc(&item.attrs).as_deref(),
+            Some("One line.\n\n  Indented.")
+        );
         assert_eq!(doc(&[]), None);
     }
 }

@@ -16,8 +16,12 @@ pub(crate) fn parse(text: &LitStr) -> Result<Duration> {
         let message = match fault {
             Fault::Form => format!("`{value}` is not a duration: write {FORMS}"),
             Fault::Unit(unit) => format!("`{unit}` is not a unit of time: write {FORMS}"),
-            Fault::Zero => format!("a duration of zero has no effect: leave the option out, or write {FORMS}"),
-            Fault::Range => format!("`{value}` is longer than can be counted in milliseconds: write {FORMS}"),
+            Fault::Zero => {
+                format!("a duration of zero has no effect: leave the option out, or write {FORMS}")
+            }
+            Fault::Range => {
+                format!("`{value}` is longer than can be counted in milliseconds: write {FORMS}")
+            }
         };
         Error::new(text.span(), message)
     })
@@ -79,7 +83,14 @@ mod tests {
     #[test]
     fn refuses_what_is_no_duration() {
         for text in ["", "s", "10", "-5s", "1.5h", "five minutes"] {
-            assert_eq!(read(text), if text == "1.5h" { Err(Fault::Unit(".5h")) } else { Err(Fault::Form) });
+            assert_eq!(
+                read(text),
+                if text == "1.5h" {
+                    Err(Fault::Unit(".5h"))
+                } else {
+                    Err(Fault::Form)
+                }
+            );
         }
         assert_eq!(read("3w"), Err(Fault::Unit("w")));
         assert_eq!(read("1h30m"), Err(Fault::Unit("h30m")));

@@ -32,10 +32,16 @@ impl Parse for Function {
 impl Function {
     /// The head of `item`; `instead` says what to write where the item is no function.
     pub(crate) fn read(item: TokenStream, instead: &str) -> Result<Self> {
-        let is_function = item.clone().into_iter().any(|tree| matches!(&tree, TokenTree::Ident(word) if word == "fn"));
+        let is_function = item
+            .clone()
+            .into_iter()
+            .any(|tree| matches!(&tree, TokenTree::Ident(word) if word == "fn"));
         if !is_function {
             let keyword = keyword(item).unwrap_or_else(Span::call_site);
-            return Err(Error::new(keyword, format!("this is not a function: {instead}")));
+            return Err(Error::new(
+                keyword,
+                format!("this is not a function: {instead}"),
+            ));
         }
         syn::parse2(item)
     }
@@ -50,10 +56,13 @@ impl Function {
 
     /// The types of the arguments, the receiver left out.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Type> {
-        self.sig.inputs.iter().filter_map(|argument| match argument {
-            FnArg::Typed(typed) => Some(&*typed.ty),
-            FnArg::Receiver(_) => None,
-        })
+        self.sig
+            .inputs
+            .iter()
+            .filter_map(|argument| match argument {
+                FnArg::Typed(typed) => Some(&*typed.ty),
+                FnArg::Receiver(_) => None,
+            })
     }
 
     pub(crate) fn output(&self) -> Option<&Type> {
@@ -67,16 +76,25 @@ impl Function {
     pub(crate) fn check(&self, what: &str, errors: &mut Errors) {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {
-            errors.at(token.span, format!("{what} runs when it is called for, never at compile time: remove `const`"));
+            errors.at(
+                token.span,
+                format!("{what} runs when it is called for, never at compile time: remove `const`"),
+            );
         }
         if let Safety::Unsafe(token) = &sig.safety {
             errors.at(token.span, format!("{what} is called by the dispatcher, which cannot keep the promises of an unsafe function: remove `unsafe`"));
         }
         if let Some(abi) = &sig.abi {
-            errors.at(abi.extern_token.span, format!("{what} is called from Rust: remove `extern`"));
+            errors.at(
+                abi.extern_token.span,
+                format!("{what} is called from Rust: remove `extern`"),
+            );
         }
         if let Some(variadic) = &sig.variadic {
-            errors.at(variadic.dots.spans[0], format!("{what} has a fixed list of arguments: remove `...`"));
+            errors.at(
+                variadic.dots.spans[0],
+                format!("{what} has a fixed list of arguments: remove `...`"),
+            );
         }
         self.check_generics(what, errors);
         for ty in self.arguments().chain(self.output()) {
@@ -85,7 +103,10 @@ impl Function {
             }
         }
         if let Some(Type::Never(never)) = self.output().map(peel) {
-            errors.at(never.bang_token.span, format!("{what} must come back, so that others can run: return `()` or a `Result`"));
+            errors.at(
+                never.bang_token.span,
+                format!("{what} must come back, so that others can run: return `()` or a `Result`"),
+            );
         }
     }
 
@@ -94,17 +115,26 @@ impl Function {
         let Some(first) = generics.params.first() else {
             return;
         };
-        let cure = if generics.type_params().next().is_none() && generics.const_params().next().is_none() {
+        let cure = if generics.type_params().next().is_none()
+            && generics.const_params().next().is_none()
+        {
             "leave the lifetimes out, as in `event: &OrderPaid`"
         } else {
             "write one function for each type, which may call a generic one"
         };
-        errors.at(first.span(), format!("{what} is registered once, as one function, so it cannot be generic: {cure}"));
+        errors.at(
+            first.span(),
+            format!("{what} is registered once, as one function, so it cannot be generic: {cure}"),
+        );
     }
 
     fn opaque(&self, what: &str) -> String {
         let returned = matches!(self.output().map(peel), Some(Type::ImplTrait(_)));
-        let cure = if returned { "name the type, or write `async fn` where it is a future" } else { "name the type" };
+        let cure = if returned {
+            "name the type, or write `async fn` where it is a future"
+        } else {
+            "name the type"
+        };
         format!("{what}'s types are part of its record, which `impl Trait` leaves open: {cure}")
     }
 }

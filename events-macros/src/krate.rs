@@ -12,11 +12,11 @@ pub(crate) struct Private(TokenStream);
 
 impl Private {
     pub(crate) fn new(krate: Option<&Given<Path>>) -> Self {
-        let here = here();
-        Self(match krate {
-            Some(Given { value, .. }) => quote_spanned!(here=> #value::__private),
-            None => quote_spanned!(here=> ::events_core::__private),
-        })
+        let krate = krate.map_or_else(
+            || quote_spanned!(here()=> ::events_core),
+            |given| given.value.to_token_stream(),
+        );
+        Self(quote_spanned!(here()=> #krate::__private))
     }
 }
 

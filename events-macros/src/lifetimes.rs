@@ -2,8 +2,7 @@
 
 use proc_macro2::Span;
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Type,
-    TypeParamBound,
+    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Type, TypeParamBound,
 };
 
 /// Names every lifetime left out in `ty`, and says how many there were.
@@ -53,7 +52,9 @@ impl Naming<'_> {
             Type::Group(group) => self.ty(&mut group.elem),
             Type::Paren(paren) => self.ty(&mut paren.elem),
             Type::Ptr(ptr) => self.ty(&mut ptr.elem),
-            Type::TraitObject(object) => object.bounds.iter_mut().for_each(|bound| self.bound(bound)),
+            Type::TraitObject(object) => {
+                object.bounds.iter_mut().for_each(|bound| self.bound(bound))
+            }
             _ => {}
         }
     }
@@ -115,7 +116,10 @@ mod tests {
     fn names_what_is_left_out() {
         assert_eq!(named("&State<Db>"), "&'aState<Db>");
         assert_eq!(named("&mut Tx<'_>"), "&'amutTx<'a>");
-        assert_eq!(named("Option<(&str, [&u8; 2])>"), "Option<(&'astr,[&'au8;2])>");
+        assert_eq!(
+            named("Option<(&str, [&u8; 2])>"),
+            "Option<(&'astr,[&'au8;2])>"
+        );
         assert_eq!(named("Box<dyn Shape + '_>"), "Box<dynShape+'a>");
     }
 

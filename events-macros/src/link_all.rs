@@ -17,10 +17,13 @@ pub(crate) fn link_all(input: TokenStream) -> TokenStream {
         return Error::new(tree.span(), message).into_compile_error();
     }
     let names = names(expanded(std::env::args().skip(1)));
-    let names = names.iter().filter_map(|name| syn::parse_str::<Ident>(name).ok()).map(|mut name| {
-        name.set_span(Span::call_site());
-        name
-    });
+    let names = names
+        .iter()
+        .filter_map(|name| syn::parse_str::<Ident>(name).ok())
+        .map(|mut name| {
+            name.set_span(Span::call_site());
+            name
+        });
     quote!(#(extern crate #names as _;)*)
 }
 
@@ -65,19 +68,28 @@ mod tests {
     use super::{expanded, names};
 
     fn of(arguments: &[&str]) -> Vec<String> {
-        names(arguments.iter().map(ToString::to_string).collect()).into_iter().collect()
+        names(arguments.iter().map(ToString::to_string).collect())
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn reads_every_form_of_extern() {
         let arguments = [
-            "--crate-name", "app", "src/main.rs",
-            "--extern", "alpha=/deps/libalpha.rlib",
+            "--crate-name",
+            "app",
+            "src/main.rs",
+            "--extern",
+            "alpha=/deps/libalpha.rlib",
             "--extern=beta=/deps/libbeta.rlib",
-            "--extern", "priv,noprelude:gamma=/deps/libgamma.rlib",
-            "--extern", "proc_macro",
-            "--extern", "delta",
-            "-L", "dependency=/deps",
+            "--extern",
+            "priv,noprelude:gamma=/deps/libgamma.rlib",
+            "--extern",
+            "proc_macro",
+            "--extern",
+            "delta",
+            "-L",
+            "dependency=/deps",
         ];
         assert_eq!(of(&arguments), ["alpha", "beta", "delta", "gamma"]);
     }

@@ -18,9 +18,14 @@ pub(crate) fn pattern(name: &LitStr) -> Result<()> {
 /// The name of a listener, a queue: one word.
 pub(crate) fn word(name: &LitStr, example: &str) -> Result<()> {
     let text = name.value();
-    let bad = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"_-.:".contains(*c));
+    let bad = text
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"_-.:".contains(*c));
     let fault = match bad {
-        Some(bad) => Some(format!("`{}` is not a letter, a digit, `_`, `-`, `.` or `:`", bad.escape_debug())),
+        Some(bad) => Some(format!(
+            "`{}` is not a letter, a digit, `_`, `-`, `.` or `:`",
+            bad.escape_debug()
+        )),
         None if text.is_empty() => Some("it is empty".to_owned()),
         None => None,
     };
@@ -31,7 +36,8 @@ fn refuse(name: &LitStr, fault: Option<String>, example: &str) -> Result<()> {
     match fault {
         Some(fault) => {
             let text = name.value();
-            let message = format!("`{text}` cannot be a name: {fault}; write for instance {example}");
+            let message =
+                format!("`{text}` cannot be a name: {fault}; write for instance {example}");
             Err(Error::new(name.span(), message))
         }
         None => Ok(()),
@@ -47,7 +53,9 @@ fn fault(text: &str, wildcard: bool) -> Option<String> {
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
         let bad = bad.escape_debug();
-        return Some(format!("`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-` or `.`"));
+        return Some(format!(
+            "`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-` or `.`"
+        ));
     }
     if text.split('.').any(str::is_empty) {
         return Some("a part between two dots is empty".to_owned());
@@ -64,7 +72,16 @@ mod tests {
         for name in ["order", "order.paid", "a-b.c_d.e2"] {
             assert_eq!(fault(name, false), None, "{name}");
         }
-        for name in ["", "Order", "order paid", "order..paid", ".order", "order.", "order.*", "überweisung"] {
+        for name in [
+            "",
+            "Order",
+            "order paid",
+            "order..paid",
+            ".order",
+            "order.",
+            "order.*",
+            "überweisung",
+        ] {
             assert!(fault(name, false).is_some(), "{name}");
         }
     }

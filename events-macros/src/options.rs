@@ -61,7 +61,11 @@ pub(crate) struct Seen(Vec<Ident>);
 
 impl Seen {
     /// The next option: one of `known`, and for the first time.
-    pub(crate) fn next<'a>(&mut self, input: ParseStream<'a>, known: Vocabulary) -> Result<Opt<'a>> {
+    pub(crate) fn next<'a>(
+        &mut self,
+        input: ParseStream<'a>,
+        known: Vocabulary,
+    ) -> Result<Opt<'a>> {
         if !input.peek(Ident::peek_any) {
             return Err(input.error("expected an option"));
         }
@@ -71,7 +75,10 @@ impl Seen {
             return Err(unknown(&name, known));
         };
         if self.0.contains(&name) {
-            return Err(Error::new(name.span(), format!("`{text}` is given twice: keep one of the two")));
+            return Err(Error::new(
+                name.span(),
+                format!("`{text}` is given twice: keep one of the two"),
+            ));
         }
         self.0.push(name.clone());
         Ok(Opt { name, form, input })
@@ -81,14 +88,14 @@ impl Seen {
 /// A word that no option of the attribute is spelt like.
 fn unknown(name: &Ident, known: Vocabulary) -> Error {
     let words = known.iter().map(|(word, _)| *word);
-    let message = match suggest::nearest(&name.to_string(), words.clone()) {
-        Some(word) => format!("unknown option `{name}`: did you mean `{word}`?"),
-        None => {
+    let advice = suggest::nearest(&name.to_string(), words.clone()).map_or_else(
+        || {
             let words: Vec<_> = words.map(|word| format!("`{word}`")).collect();
-            format!("unknown option `{name}`: the options are {}", words.join(", "))
-        }
-    };
-    Error::new(name.span(), message)
+            format!("the options are {}", words.join(", "))
+        },
+        |word| format!("did you mean `{word}`?"),
+    );
+    Error::new(name.span(), format!("unknown option `{name}`: {advice}"))
 }
 
 /// An option whose name was read and whose value was not.
@@ -103,7 +110,10 @@ impl Opt<'_> {
     pub(crate) fn flag(self) -> Result<Given<()>> {
         if self.has_value() || self.input.peek(token::Paren) {
             let Self { name, form, .. } = self;
-            return Err(Error::new(name.span(), format!("`{name}` takes no value: write `{form}`")));
+            return Err(Error::new(
+                name.span(),
+                format!("`{name}` takes no value: write `{form}`"),
+            ));
         }
         Ok(self.given(()))
     }
@@ -117,23 +127,33 @@ impl Opt<'_> {
     pub(crate) fn equals(&self) -> Result<()> {
         if !self.has_value() {
             let (name, form) = (&self.name, self.form);
-            return Err(Error::new(name.span(), format!("`{name}` needs a value: write `{form}`")));
+            return Err(Error::new(
+                name.span(),
+                format!("`{name}` needs a value: write `{form}`"),
+            ));
         }
         let equals: Token![=] = self.input.parse()?;
         if self.input.is_empty() || self.input.peek(Token![,]) {
-            return Err(Error::new(equals.span, format!("a value is missing: write `{}`", self.form)));
+            return Err(Error::new(
+                equals.span,
+                format!("a value is missing: write `{}`", self.form),
+            ));
         }
         Ok(())
     }
 
     pub(crate) fn given<T>(self, value: T) -> Given<T> {
-        Given { name: self.name, value }
+        Given {
+            name: self.name,
+            value,
+        }
     }
 
     /// The value is not what it must be.
     pub(crate) fn expected(&self, what: &str) -> Error {
         let (name, form) = (&self.name, self.form);
-        self.input.error(format!("`{name}` is {what}: write `{form}`"))
+        self.input
+            .error(format!("`{name}` is {what}: write `{form}`"))
     }
 
     /// `name = "text"`.
@@ -160,7 +180,10 @@ impl Opt<'_> {
                 }
             }
             if texts.is_empty() {
-                let message = format!("an empty list says nothing: write `{}`, or leave `{}` out", self.form, self.name);
+                let message = format!(
+                    "an empty list says nothing: write `{}`, or leave `{}` out",
+                    self.form, self.name
+                );
                 return Err(Error::new(bracket.span.join(), message));
             }
         } else {
@@ -172,14 +195,20 @@ impl Opt<'_> {
     /// `name = "30s"`.
     pub(crate) fn duration(self) -> Result<Given<Duration>> {
         let Given { name, value } = self.text()?;
-        Ok(Given { name, value: duration::parse(&value)? })
+        Ok(Given {
+            name,
+            value: duration::parse(&value)?,
+        })
     }
 
     /// `name = "30s"` or `name = ["30s", "5m"]`.
     pub(crate) fn durations(self) -> Result<Given<Vec<Duration>>> {
         let Given { name, value } = self.texts()?;
         let mut errors = Errors::default();
-        let waits = value.iter().filter_map(|text| errors.take(duration::parse(text))).collect();
+        let waits = value
+            .iter()
+            .filter_map(|text| errors.take(duration::parse(text)))
+            .collect();
         errors.finish(Given { name, value: waits })
     }
 
@@ -190,7 +219,12 @@ impl Opt<'_> {
         let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
         match number.base10_parse() {
             Ok(0) | Err(_) => {
-                let message = format!("`{}` is {what} to {}: write `{}`", self.name, u32::MAX, self.form);
+                let message = format!(
+                    "`{}` is {what} to {}: write `{}`",
+                    self.name,
+                    u32::MAX,
+                    self.form
+                );
                 Err(Error::new(number.span(), message))
             }
             Ok(count) => Ok(self.given(count)),
@@ -206,9 +240,16 @@ impl Opt<'_> {
         let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
         let sign = if minus.is_some() { "-" } else { "" };
         match format!("{sign}{}", number.base10_digits()).parse() {
-            Ok(value) if number.suffix().is_empty() || number.suffix() == "i32" => Ok(self.given(value)),
+            Ok(value) if number.suffix().is_empty() || number.suffix() == "i32" => {
+                Ok(self.given(value))
+            }
             _ => {
-                let message = format!("`{}` is {what} from {} to {}", self.name, i32::MIN, i32::MAX);
+                let message = format!(
+                    "`{}` is {what} from {} to {}",
+                    self.name,
+                    i32::MIN,
+                    i32::MAX
+                );
                 Err(Error::new(span, message))
             }
         }

@@ -26,7 +26,10 @@ mod tests {
     fn sets_spaces_as_one_does() {
         assert_eq!(of(quote!(&State<Db>)), "&State<Db>");
         assert_eq!(of(quote!(&'static str)), "&'static str");
-        assert_eq!(of(quote!(dyn store::Shape + Send)), "dyn store::Shape + Send");
+        assert_eq!(
+            of(quote!(dyn store::Shape + Send)),
+            "dyn store::Shape + Send"
+        );
         assert_eq!(of(quote!(Map<String, (u8, u8)>)), "Map<String, (u8, u8)>");
     }
 }

@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Generics, Ident, Result, Token, TypeParamBound, Visibility, WhereClause};
+use syn::{
+    Attribute, Error, Generics, Ident, Result, Token, TypeParamBound, Visibility, WhereClause,
+};
 
 use crate::function::members;
 
@@ -44,7 +46,14 @@ impl Parse for Head {
             }
         }
         input.parse::<Option<WhereClause>>()?;
-        Ok(Self { attrs, unsafety, auto, ident, generics, supertraits })
+        Ok(Self {
+            attrs,
+            unsafety,
+            auto,
+            ident,
+            generics,
+            supertraits,
+        })
     }
 }
 
@@ -68,6 +77,11 @@ impl Category {
 
 fn no_trait(item: impl Iterator<Item = TokenTree>) -> Error {
     let mut words = item.filter(|tree| matches!(tree, TokenTree::Ident(word) if word != "pub"));
-    let span = words.next().map_or_else(proc_macro2::Span::call_site, |word| word.span());
-    Error::new(span, "this is not a trait: a category is a trait that events extend, `#[category] pub trait Audited: AnyEvent {}`")
+    let span = words
+        .next()
+        .map_or_else(proc_macro2::Span::call_site, |word| word.span());
+    Error::new(
+        span,
+        "this is not a trait: a category is a trait that events extend, `#[category] pub trait Audited: AnyEvent {}`",
+    )
 }

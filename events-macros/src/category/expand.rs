@@ -20,9 +20,10 @@ impl Category {
         let doc = attributes::doc(&head.attrs).unwrap_or_default();
         let inherited = attributes::inherited(&head.attrs);
         let object = quote_spanned!(user=> dyn #ident);
-        let queueing = match options.inline_only {
-            Some(_) => quote_spanned!(here()=> #p::Forbids<#object>),
-            None => quote_spanned!(here()=> #p::Allowed),
+        let queueing = if options.inline_only.is_some() {
+            quote_spanned!(here()=> #p::Forbids<#object>)
+        } else {
+            quote_spanned!(here()=> #p::Allowed)
         };
         // Where nothing is left to say, an event becomes a member by extending the category alone.
         let members = (!self.demands).then(|| {

@@ -25,5 +25,7 @@ fn generate(attr: TokenStream, item: TokenStream) -> Result<TokenStream> {
         valid::check(category, &mut errors);
     }
     let category = errors.finish(category)?;
-    Ok(category.map(|category| category.expand(&options)).unwrap_or_default())
+    Ok(category
+        .map(|category| category.expand(&options))
+        .unwrap_or_default())
 }

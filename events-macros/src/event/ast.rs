@@ -113,7 +113,8 @@ impl<'a> Event<'a> {
             Shape::Struct(body) => (Some(body), &[][..]),
             Shape::Enum(variants) => (None, &variants[..]),
         };
-        body.into_iter().chain(variants.iter().map(|variant| &variant.body))
+        body.into_iter()
+            .chain(variants.iter().map(|variant| &variant.body))
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = &Field<'a>> {
@@ -144,7 +145,10 @@ impl<'a> Body<'a> {
             serde: serde(&field.attrs),
             model: attr::model(&field.attrs, errors).map(|given| Model::new(given, &field.ty)),
         };
-        Self { kind, fields: fields.iter().enumerate().map(field).collect() }
+        Self {
+            kind,
+            fields: fields.iter().enumerate().map(field).collect(),
+        }
     }
 }
 
@@ -157,8 +161,16 @@ impl<'a> Model<'a> {
             _ => Number::One,
         };
         match (number, inner(ty)) {
-            (Number::One, _) | (_, None) => Self { given, ty, number: Number::One },
-            (_, Some(inner)) => Self { given, ty: inner, number },
+            (Number::One, _) | (_, None) => Self {
+                given,
+                ty,
+                number: Number::One,
+            },
+            (_, Some(inner)) => Self {
+                given,
+                ty: inner,
+                number,
+            },
         }
     }
 }
@@ -178,5 +190,8 @@ fn inner(ty: &Type) -> Option<&Type> {
 }
 
 fn serde(attrs: &[Attribute]) -> Vec<&Attribute> {
-    attrs.iter().filter(|attr| attr.path().is_ident("serde")).collect()
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("serde"))
+        .collect()
 }

@@ -42,7 +42,9 @@ impl Options {
             each(tokens, errors, |input, _| {
                 let option = seen.next(input, OPTIONS)?;
                 let named = option.name == "name";
-                options.read(option).inspect_err(|_| options.unread_name |= named)
+                options
+                    .read(option)
+                    .inspect_err(|_| options.unread_name |= named)
             });
         }
         options
@@ -56,7 +58,10 @@ impl Options {
             "after_commit" => self.after_commit = Some(option.flag()?),
             "response" => {
                 option.equals()?;
-                let ty = option.input.parse().map_err(|_| option.expected("a type"))?;
+                let ty = option
+                    .input
+                    .parse()
+                    .map_err(|_| option.expected("a type"))?;
                 self.response = Some(option.given(ty));
             }
             "extends" => self.extends = extends(&option)?,
@@ -75,7 +80,8 @@ fn extends(option: &Opt<'_>) -> Result<Vec<Path>> {
     let list;
     let paren = parenthesized!(list in option.input);
     if list.is_empty() {
-        let message = "an empty list says nothing: write `extends(Category)`, or leave `extends` out";
+        let message =
+            "an empty list says nothing: write `extends(Category)`, or leave `extends` out";
         return Err(Error::new(paren.span.join(), message));
     }
     if list.peek(Token![dyn]) {
@@ -86,9 +92,18 @@ fn extends(option: &Opt<'_>) -> Result<Vec<Path>> {
     let paths = Punctuated::<Path, Token![,]>::parse_terminated(&list)?;
     let mut categories: Vec<Path> = Vec::new();
     for path in paths {
-        if categories.iter().any(|known| text::of(known) == text::of(&path)) {
-            let span = path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
-            return Err(Error::new(span, "this category is named twice: keep one of the two"));
+        if categories
+            .iter()
+            .any(|known| text::of(known) == text::of(&path))
+        {
+            let span = path
+                .segments
+                .last()
+                .map_or_else(Span::call_site, |last| last.ident.span());
+            return Err(Error::new(
+                span,
+                "this category is named twice: keep one of the two",
+            ));
         }
         categories.push(path);
     }
@@ -126,7 +141,10 @@ fn lists(attrs: &[Attribute], form: &str, errors: &mut Errors) -> Vec<TokenStrea
             }
             _ => {
                 let span = attr.path().segments[0].ident.span();
-                errors.at(span, format!("`event` takes a list of options: write for instance `{form}`"));
+                errors.at(
+                    span,
+                    format!("`event` takes a list of options: write for instance `{form}`"),
+                );
             }
         }
     }

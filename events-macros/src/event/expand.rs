@@ -13,11 +13,12 @@ impl Event<'_> {
     pub(super) fn expand(&self) -> TokenStream {
         let (p, ident) = (&self.private, self.ident);
         let meta = self.meta();
-        let (implementation, categories, answers) = (self.implementation(), self.categories(), self.answers());
+        let (implementation, categories, answers) =
+            (self.implementation(), self.categories(), self.answers());
         let wire = self.is_durable().then(|| self.wire());
-        let assertion = self.options.after_commit.as_ref().map(|given| {
-            quote_spanned!(at(given.span())=> const _: () = #p::assert_clone::<#ident>();)
-        });
+        let assertion = self.options.after_commit.as_ref().map(
+            |given| quote_spanned!(at(given.span())=> const _: () = #p::assert_clone::<#ident>();),
+        );
         quote_spanned! {here()=>
             const _: () = {
                 #meta
@@ -42,7 +43,8 @@ impl Event<'_> {
             let field = Ident::new(field, here());
             set.extend(quote_spanned!(here()=> meta.#field = #value;));
         };
-        let some = |value: TokenStream| quote_spanned!(here()=> ::core::option::Option::Some(#value));
+        let some =
+            |value: TokenStream| quote_spanned!(here()=> ::core::option::Option::Some(#value));
         if let Some(name) = &self.options.name {
             assign("name", some(name.value.to_token_stream()));
         }
@@ -89,25 +91,25 @@ impl Event<'_> {
     }
 
     fn response(&self) -> TokenStream {
-        match &self.options.response {
-            Some(response) => response.value.to_token_stream(),
-            None => quote_spanned!(here()=> ()),
-        }
+        let given = self.options.response.as_ref();
+        given.map_or_else(
+            || quote_spanned!(here()=> ()),
+            |response| response.value.to_token_stream(),
+        )
     }
 
     /// The rule of all its categories together.
     fn queueing(&self) -> TokenStream {
         let p = &self.private;
-        let rule = |category: &Path| {
-            quote_spanned!(at(last(category))=> <dyn #category as #p::Category>::Queueing)
-        };
+        let rule = |category: &Path| quote_spanned!(at(last(category))=> <dyn #category as #p::Category>::Queueing);
         let mut rules = self.options.extends.iter().map(rule);
         let Some(first) = rules.next() else {
             return quote_spanned!(here()=> #p::Allowed);
         };
-        rules.fold(first, |joined, next| {
-            quote_spanned!(here()=> <#joined as #p::Combine<#next>>::Output)
-        })
+        rules.fold(
+            first,
+            |joined, next| quote_spanned!(here()=> <#joined as #p::Combine<#next>>::Output),
+        )
     }
 
     /// The memberships.
@@ -166,7 +168,11 @@ impl Event<'_> {
     pub(super) fn stand_in(&self) -> TokenStream {
         let (p, ident) = (&self.private, self.ident);
         let (parameters, arguments, _) = self.generics.split_for_impl();
-        let conditions = self.generics.where_clause.as_ref().map(|clause| &clause.predicates);
+        let conditions = self
+            .generics
+            .where_clause
+            .as_ref()
+            .map(|clause| &clause.predicates);
         let durable = self.is_durable().then(|| {
             quote_spanned!(here()=> impl #parameters #p::Durable for #ident #arguments where Self: #p::Event, #conditions {})
         });
@@ -188,5 +194,7 @@ impl Event<'_> {
 
 /// The last word of a path, where errors about it stand.
 pub(super) fn last(path: &Path) -> Span {
-    path.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span())
+    path.segments
+        .last()
+        .map_or_else(Span::call_site, |segment| segment.ident.span())
 }

@@ -49,12 +49,29 @@ fn options(event: &Event<'_>, errors: &mut Errors) {
     };
     let ty = peel(&response.value);
     let fault = match (ty, last_word(ty).map(ToString::to_string).as_deref()) {
-        (_, Some("Result")) => Some("a listener's `Result` says whether it failed, so it cannot be its answer: name the type of the value that a listener answers, `Ok(answer)` is fine then"),
-        (_, Some("ControlFlow")) => Some("a listener's `ControlFlow` says whether others still run, so it cannot be its answer: name a type of your own"),
-        (_, Some("Option")) => Some("a listener of an event with a response may return `Option` of it and so not answer: name the type inside"),
-        (Type::Tuple(tuple), _) if tuple.elems.is_empty() => Some("a listener that returns `()` does not answer: remove `response`, or name the type of the answer"),
-        (Type::Reference(reference), _) if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") => Some("answers outlive the listener that gave them: own the data, `String` for `&str`"),
-        (Type::ImplTrait(_) | Type::Infer(_), _) => Some("the type of the answers is part of the event: name it"),
+        (_, Some("Result")) => Some(
+            "a listener's `Result` says whether it failed, so it cannot be its answer: name the type of the value that a listener answers, `Ok(answer)` is fine then",
+        ),
+        (_, Some("ControlFlow")) => Some(
+            "a listener's `ControlFlow` says whether others still run, so it cannot be its answer: name a type of your own",
+        ),
+        (_, Some("Option")) => Some(
+            "a listener of an event with a response may return `Option` of it and so not answer: name the type inside",
+        ),
+        (Type::Tuple(tuple), _) if tuple.elems.is_empty() => Some(
+            "a listener that returns `()` does not answer: remove `response`, or name the type of the answer",
+        ),
+        (Type::Reference(reference), _)
+            if reference
+                .lifetime
+                .as_ref()
+                .is_none_or(|lifetime| lifetime.ident != "static") =>
+        {
+            Some("answers outlive the listener that gave them: own the data, `String` for `&str`")
+        }
+        (Type::ImplTrait(_) | Type::Infer(_), _) => {
+            Some("the type of the answers is part of the event: name it")
+        }
         _ => None,
     };
     if let Some(fault) = fault {
@@ -71,7 +88,12 @@ fn transient(event: &Event<'_>, errors: &mut Errors) {
         errors.at(model.given.span(), "a model is loaded again where a stored event is read, and this event is never stored: add `#[event(durable, name = \"..\")]` on the type, or remove it");
     }
     let on_fields = event.fields().flat_map(|field| &field.serde);
-    for attr in event.serde.iter().chain(on_variants(event)).chain(on_fields) {
+    for attr in event
+        .serde
+        .iter()
+        .chain(on_variants(event))
+        .chain(on_fields)
+    {
         errors.at(attr.path().span(), "this event has no wire form that `serde` could shape: add `#[event(durable, name = \"..\")]`, or remove it");
     }
 }
@@ -86,9 +108,11 @@ fn on_variants<'a, 'b>(event: &'b Event<'a>) -> impl Iterator<Item = &'b &'a Att
 
 /// An event with a wire form.
 fn durable(event: &Event<'_>, errors: &mut Errors) {
-    if let (Some(durable), None, false) =
-        (&event.options.durable, &event.options.name, event.options.unread_name)
-    {
+    if let (Some(durable), None, false) = (
+        &event.options.durable,
+        &event.options.name,
+        event.options.unread_name,
+    ) {
         errors.at(durable.span(), format!("a durable event is stored under a name that outlives renamings in the code: add `name = \"..\"`, for instance `name = \"{}\"`", suggestion(&event.ident.to_string())));
     }
     for attr in &event.serde {
@@ -115,20 +139,30 @@ fn field(field: &Field<'_>, errors: &mut Errors) {
             }
         }
         if let Type::Reference(reference) = peel(model.ty) {
-            errors.at(reference.and_token.span, "a model is loaded again where the event is read: own it, without `&`");
+            errors.at(
+                reference.and_token.span,
+                "a model is loaded again where the event is read: own it, without `&`",
+            );
         }
     } else if let Type::Reference(reference) = peel(field.ty)
         && event_has_no_borrow(reference)
     {
         let elem = text::of(&reference.elem);
-        let owned = if elem == "str" { "String" } else { "an owned type" };
+        let owned = if elem == "str" {
+            "String"
+        } else {
+            "an owned type"
+        };
         errors.at(reference.and_token.span, format!("what is read from a stored payload cannot be borrowed: own the data, {owned} for `&'static {elem}`"));
     }
 }
 
 /// A lifetime parameter is refused already.
 fn event_has_no_borrow(reference: &syn::TypeReference) -> bool {
-    reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+    reference
+        .lifetime
+        .as_ref()
+        .is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 /// What serde says of a container that would not reach the wire types as it is meant.
@@ -136,11 +170,18 @@ fn container(attr: &Attribute, errors: &mut Errors) {
     for (word, span) in words(attr) {
         let cure = match word.as_str() {
             "default" => "put `#[serde(default)]` on the fields",
-            "from" | "try_from" | "into" | "remote" => "put `#[serde(with = \"..\")]` on the fields",
+            "from" | "try_from" | "into" | "remote" => {
+                "put `#[serde(with = \"..\")]` on the fields"
+            }
             "crate" | "bound" | "borrow" | "variant_identifier" | "field_identifier" => "remove it",
             _ => continue,
         };
-        errors.at(span, format!("the wire form is a type beside the event, to which `{word}` does not apply: {cure}"));
+        errors.at(
+            span,
+            format!(
+                "the wire form is a type beside the event, to which `{word}` does not apply: {cure}"
+            ),
+        );
     }
 }
 
@@ -160,14 +201,22 @@ fn words(attr: &Attribute) -> Vec<(String, proc_macro2::Span)> {
 /// A name that fits the type's: `order.paid` for `OrderPaid`.
 fn suggestion(ident: &str) -> String {
     let mut words: Vec<String> = Vec::new();
-    for c in ident.trim_start_matches("r#").chars().filter(char::is_ascii_alphanumeric) {
+    for c in ident
+        .trim_start_matches("r#")
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+    {
         match words.last_mut() {
             Some(word) if !c.is_ascii_uppercase() => word.push(c),
             _ => words.push(c.to_ascii_lowercase().to_string()),
         }
     }
     let last = words.pop().unwrap_or_default();
-    if words.is_empty() { last } else { format!("{}.{last}", words.join("_")) }
+    if words.is_empty() {
+        last
+    } else {
+        format!("{}.{last}", words.join("_"))
+    }
 }
 
 #[cfg(test)]

@@ -20,10 +20,13 @@ impl Event<'_> {
     pub(super) fn wire(&self) -> TokenStream {
         let (p, ident) = (&self.private, self.ident);
         let version = self.options.version.as_ref().map_or(1, |given| given.value);
-        let models = self.fields().filter_map(|field| field.model.as_ref()).map(|model| {
-            let ty = model.ty;
-            quote_spanned!(at(ty.span())=> #p::model_type::<#ty>)
-        });
+        let models = self
+            .fields()
+            .filter_map(|field| field.model.as_ref())
+            .map(|model| {
+                let ty = model.ty;
+                quote_spanned!(at(ty.span())=> #p::model_type::<#ty>)
+            });
         let (written, read) = (self.definition(Side::Written), self.definition(Side::Read));
         let (encode, decode) = (self.encode(), self.decode());
         quote_spanned! {here()=>
@@ -174,22 +177,36 @@ impl Event<'_> {
         let arm = |variant: Option<&Ident>, body: &Body<'_>| {
             let variant = variant.map(|variant| quote!(::#variant));
             let members: Vec<_> = body.fields.iter().map(|field| &field.member).collect();
-            let names: Vec<_> = (0..members.len()).map(|index| format_ident!("field{index}", span = here())).collect();
-            let values = body.fields.iter().zip(&names).map(|(field, name)| turn(field, name));
+            let names: Vec<_> = (0..members.len())
+                .map(|index| format_ident!("field{index}", span = here()))
+                .collect();
+            let values = body
+                .fields
+                .iter()
+                .zip(&names)
+                .map(|(field, name)| turn(field, name));
             quote!(#from #variant { #(#members: #names),* } => #to #variant { #(#members: #values),* },)
         };
         match &self.shape {
             Shape::Struct(body) => arm(None, body),
-            Shape::Enum(variants) => {
-                variants.iter().map(|variant| arm(Some(variant.ident), &variant.body)).collect()
-            }
+            Shape::Enum(variants) => variants
+                .iter()
+                .map(|variant| arm(Some(variant.ident), &variant.body))
+                .collect(),
         }
     }
 }
 
 impl Side {
     fn name(self) -> Ident {
-        Ident::new(if self == Self::Written { "__Written" } else { "__Read" }, here())
+        Ident::new(
+            if self == Self::Written {
+                "__Written"
+            } else {
+                "__Read"
+            },
+            here(),
+        )
     }
 }
 

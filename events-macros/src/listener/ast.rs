@@ -68,11 +68,15 @@ impl Listener {
 fn event(function: &Function, errors: &mut Errors) -> Option<Type> {
     let Some(first) = function.arguments().next() else {
         let span = function.sig.paren_token.span.join();
-        errors.at(span, "a listener takes the event it hears: write `event: &OrderPaid` as its first argument");
+        errors.at(
+            span,
+            "a listener takes the event it hears: write `event: &OrderPaid` as its first argument",
+        );
         return None;
     };
     match peel(first) {
-        Type::Reference(reference) if reference.mutability.is_none() => match peel(&reference.elem) {
+        Type::Reference(reference) if reference.mutability.is_none() => match peel(&reference.elem)
+        {
             Type::ImplTrait(_) => None,
             elem => Some(elem.clone()),
         },
@@ -84,7 +88,10 @@ fn event(function: &Function, errors: &mut Errors) -> Option<Type> {
         // Refused with the other types that are left open.
         Type::ImplTrait(_) => None,
         ty => {
-            let message = format!("other listeners need the event too: take it by reference, `event: &{}`", text::of(ty));
+            let message = format!(
+                "other listeners need the event too: take it by reference, `event: &{}`",
+                text::of(ty)
+            );
             errors.at(ty.span(), message);
             None
         }
@@ -112,10 +119,13 @@ fn hears(targets: Vec<Target>, event: Option<&Type>, errors: &mut Errors) -> Opt
                 return None;
             }
             Target::Type(ty) if types.iter().any(|known| text::of(known) == text::of(ty)) => {
-                errors.at(ty.span(), format!("`{}` is named twice: keep one of the two", text::of(ty)));
+                errors.at(
+                    ty.span(),
+                    format!("`{}` is named twice: keep one of the two", text::of(ty)),
+                );
                 return None;
             }
-            Target::Type(ty) => types.push(ty.clone()),
+            Target::Type(ty) => types.push(*ty.clone()),
         }
     }
     if types.len() == 1 {
@@ -160,9 +170,11 @@ pub(crate) fn trait_object(ty: &Type) -> Option<String> {
         return None;
     };
     object.bounds.iter().find_map(|bound| match bound {
-        TypeParamBound::Trait(bound) => {
-            bound.path.segments.last().map(|segment| segment.ident.to_string())
-        }
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string()),
         _ => None,
     })
 }

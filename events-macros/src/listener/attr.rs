@@ -32,7 +32,7 @@ const OPTIONS: Vocabulary = &[
 
 /// One of the events that the attribute names.
 pub(crate) enum Target {
-    Type(Type),
+    Type(Box<Type>),
     Pattern(LitStr),
 }
 
@@ -78,12 +78,14 @@ impl Attr {
                 return Ok(());
             }
             if !is_option(input) {
-                attr.targets.push(Target::Type(input.parse()?));
+                attr.targets.push(Target::Type(Box::new(input.parse()?)));
                 return Ok(());
             }
             let option = seen.next(input, OPTIONS)?;
             let name = option.name.to_string();
-            attr.options.read(option).inspect_err(|_| attr.options.unread.push(name))
+            attr.options
+                .read(option)
+                .inspect_err(|_| attr.options.unread.push(name))
         });
         attr
     }
@@ -110,14 +112,16 @@ impl Options {
             "priority" => self.priority = Some(option.signed()?),
             "when" => self.when = Some(option.path("the path of a function")?),
             "after_commit" => self.after_commit = Some(option.flag()?),
-            "queue" => self.queue = Some(optional(option, |option| option.text())?),
+            "queue" => self.queue = Some(optional(option, Opt::text)?),
             "tries" => self.tries = Some(option.count()?),
             "backoff" => self.backoff = Some(option.durations()?),
             "timeout" => self.timeout = Some(option.duration()?),
             "delay" => self.delay = Some(option.duration()?),
             "retry_for" => self.retry_for = Some(option.duration()?),
             "unique" => {
-                self.unique = Some(optional(option, |option| option.path("the path of a function"))?);
+                self.unique = Some(optional(option, |option| {
+                    option.path("the path of a function")
+                })?);
             }
             "unique_for" => self.unique_for = Some(option.duration()?),
             "failed" => self.failed = Some(option.path("the path of a function")?),
@@ -135,11 +139,17 @@ impl Options {
             self.backoff.as_ref().map(|given| ("backoff", given.span())),
             self.timeout.as_ref().map(|given| ("timeout", given.span())),
             self.delay.as_ref().map(|given| ("delay", given.span())),
-            self.retry_for.as_ref().map(|given| ("retry_for", given.span())),
+            self.retry_for
+                .as_ref()
+                .map(|given| ("retry_for", given.span())),
             self.unique.as_ref().map(|given| ("unique", given.span())),
-            self.unique_for.as_ref().map(|given| ("unique_for", given.span())),
+            self.unique_for
+                .as_ref()
+                .map(|given| ("unique_for", given.span())),
             self.failed.as_ref().map(|given| ("failed", given.span())),
-            self.on_missing.as_ref().map(|given| ("on_missing", given.span())),
+            self.on_missing
+                .as_ref()
+                .map(|given| ("on_missing", given.span())),
         ]
         .into_iter()
         .flatten()
@@ -147,13 +157,16 @@ impl Options {
 }
 
 /// `name`, or `name = value`.
-fn optional<T>(
-    option: Opt<'_>,
-    value: impl FnOnce(Opt<'_>) -> Result<Given<T>>,
+fn optional<'a, T>(
+    option: Opt<'a>,
+    value: impl FnOnce(Opt<'a>) -> Result<Given<T>>,
 ) -> Result<Given<Option<T>>> {
     if option.has_value() {
         let Given { name, value } = value(option)?;
-        return Ok(Given { name, value: Some(value) });
+        return Ok(Given {
+            name,
+            value: Some(value),
+        });
     }
     let Given { name, .. } = option.flag()?;
     Ok(Given { name, value: None })
@@ -165,7 +178,9 @@ fn on_missing(option: Opt<'_>) -> Result<Given<bool>> {
         "fail" => Ok(Given { name, value: false }),
         "discard" => Ok(Given { name, value: true }),
         other => {
-            let message = format!("`on_missing` knows no `{other}`: write \"fail\" (the job fails and is kept, as without the option) or \"discard\" (the job counts as done)");
+            let message = format!(
+                "`on_missing` knows no `{other}`: write \"fail\" (the job fails and is kept, as without the option) or \"discard\" (the job counts as done)"
+            );
             Err(syn::Error::new(value.span(), message))
         }
     }

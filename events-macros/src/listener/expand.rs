@@ -30,7 +30,10 @@ impl Listener {
             return quote_spanned!(here()=> #inherited const _: () = { #body };);
         };
         let (vis, name) = (&self.function.vis, &handle.value);
-        let doc = format!("The listener `{}`, to be given to a dispatcher by hand.", self.function.ident());
+        let doc = format!(
+            "The listener `{}`, to be given to a dispatcher by hand.",
+            self.function.ident()
+        );
         quote_spanned! {here()=>
             #inherited
             #[doc = #doc]
@@ -43,7 +46,10 @@ impl Listener {
         items.extend(self.condition());
         items.extend(self.queue());
         items.extend(self.assertions());
-        Registered { items, record: self.record() }
+        Registered {
+            items,
+            record: self.record(),
+        }
     }
 
     /// The type that `Event` of the listener's trait names.
@@ -90,7 +96,10 @@ impl Listener {
             quote!(#event #(, #names)*)
         };
         let arguments = self.argument_list(&types);
-        let output = self.function.output().map_or_else(|| quote_spanned!(user=> ()), ToTokens::to_token_stream);
+        let output = self
+            .function
+            .output()
+            .map_or_else(|| quote_spanned!(user=> ()), ToTokens::to_token_stream);
         let (heard, path) = (self.heard(), self.path());
         let call = quote_spanned!(user=> #path(#passed));
         let (listener, returned) = if self.function.is_async() {
@@ -99,7 +108,10 @@ impl Listener {
             };
             (quote_spanned!(here()=> AsyncListener), future)
         } else {
-            (quote_spanned!(here()=> SyncListener), quote_spanned!(here()=> Self::Return))
+            (
+                quote_spanned!(here()=> SyncListener),
+                quote_spanned!(here()=> Self::Return),
+            )
         };
         quote_spanned! {here()=>
             struct __Listener;
@@ -148,7 +160,11 @@ impl Listener {
         let place = place(ident.span());
         let name = self.name();
         let hears = self.hears();
-        let constructor = if self.function.is_async() { "future" } else { "sync" };
+        let constructor = if self.function.is_async() {
+            "future"
+        } else {
+            "sync"
+        };
         let constructor = Ident::new(constructor, here());
         let mut record = quote_spanned! {here()=>
             #p::ListenerRecord::#constructor::<__Listener>(#name, #hears, #p::Source::new(#place))
@@ -204,7 +220,9 @@ impl Listener {
                 return quote_spanned!(here()=> #p::Hears::Pattern(::std::borrow::Cow::Borrowed(#pattern)));
             }
         };
-        let metas = types.iter().map(|ty| quote_spanned!(at(ty.span())=> <#ty as #p::Event>::meta));
+        let metas = types
+            .iter()
+            .map(|ty| quote_spanned!(at(ty.span())=> <#ty as #p::Event>::meta));
         quote_spanned!(here()=> #p::Hears::Types(::std::borrow::Cow::Borrowed(&[#(#metas),*])))
     }
 
@@ -212,16 +230,18 @@ impl Listener {
     fn queue(&self) -> Option<TokenStream> {
         let p = &self.private;
         let options = &self.options;
-        let queue = match &options.queue.as_ref()?.value {
-            Some(name) => name.to_token_stream(),
-            None => quote!("default"),
-        };
+        let given = options.queue.as_ref()?;
+        let queue = given
+            .value
+            .as_ref()
+            .map_or_else(|| quote!("default"), ToTokens::to_token_stream);
         let mut set = TokenStream::new();
         let mut assign = |field: &str, value: TokenStream| {
             let field = Ident::new(field, here());
             set.extend(quote_spanned!(here()=> options.#field = #value;));
         };
-        let some = |value: TokenStream| quote_spanned!(here()=> ::core::option::Option::Some(#value));
+        let some =
+            |value: TokenStream| quote_spanned!(here()=> ::core::option::Option::Some(#value));
         if let Some(given) = &options.tries {
             let tries = given.value;
             assign("tries", some(quote!(#tries)));
@@ -241,17 +261,23 @@ impl Listener {
         }
         if let Some(given) = &options.unique {
             let key = self.key(given.value.as_ref());
-            let at_most = match &options.unique_for {
-                Some(given) => some(duration::expand(given.value)),
-                None => quote_spanned!(here()=> ::core::option::Option::None),
-            };
-            assign("unique", some(quote_spanned!(here()=> #p::Unique { key: #key, for_at_most: #at_most })));
+            let at_most = options.unique_for.as_ref().map_or_else(
+                || quote_spanned!(here()=> ::core::option::Option::None),
+                |given| some(duration::expand(given.value)),
+            );
+            assign(
+                "unique",
+                some(quote_spanned!(here()=> #p::Unique { key: #key, for_at_most: #at_most })),
+            );
         }
         if let Some(given) = &options.failed {
             assign("failed", some(self.failed(&given.value)));
         }
         if options.on_missing.as_ref().is_some_and(|given| given.value) {
-            assign("on_missing", quote_spanned!(here()=> #p::OnMissing::Discard));
+            assign(
+                "on_missing",
+                quote_spanned!(here()=> #p::OnMissing::Discard),
+            );
         }
         let made = if set.is_empty() {
             quote_spanned!(here()=> #p::QueueOptions::new(#queue))
@@ -314,7 +340,10 @@ impl Listener {
         if self.options.after_commit.is_some() {
             names.push("assert_clone");
         }
-        types.iter().flat_map(|ty| names.iter().map(move |name| assertion(p, name, ty))).collect()
+        types
+            .iter()
+            .flat_map(|ty| names.iter().map(move |name| assertion(p, name, ty)))
+            .collect()
     }
 }
 

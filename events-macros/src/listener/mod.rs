@@ -33,5 +33,7 @@ fn generate(attr: TokenStream, item: TokenStream) -> Result<TokenStream> {
     valid::free(&function, &mut errors);
     let listener = Listener::new(attr, function, None, &mut errors);
     let listener = errors.finish(listener)?;
-    Ok(listener.map(|listener| listener.expand()).unwrap_or_default())
+    Ok(listener
+        .map(|listener| listener.expand())
+        .unwrap_or_default())
 }

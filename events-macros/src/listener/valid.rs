@@ -29,20 +29,33 @@ pub(super) fn signature(function: &Function, method: bool, errors: &mut Errors) 
     let most = MOST_ARGUMENTS - usize::from(method);
     let arguments = || function.arguments().skip(1);
     if let Some(extra) = arguments().nth(most) {
-        let message = format!("a listener asks for at most {most} values besides the event: put several into one type that implements `FromContext`, or into one state");
+        let message = format!(
+            "a listener asks for at most {most} values besides the event: put several into one type that implements `FromContext`, or into one state"
+        );
         errors.at(extra.span(), message);
     }
     for ty in arguments() {
         if is_state(ty) {
-            errors.at(ty.span(), format!("the dispatcher keeps its states for all listeners: ask for `&{}`", text::of(ty)));
+            errors.at(
+                ty.span(),
+                format!(
+                    "the dispatcher keeps its states for all listeners: ask for `&{}`",
+                    text::of(ty)
+                ),
+            );
         }
     }
-    let output = function.output().filter(|ty| !matches!(peel(ty), Type::ImplTrait(_)));
+    let output = function
+        .output()
+        .filter(|ty| !matches!(peel(ty), Type::ImplTrait(_)));
     if let Some(output) = output.filter(|ty| lifetimes::borrows(ty)) {
         errors.at(output.span(), "what a listener returns outlives its arguments: return an owned value, such as `String` for `&str`");
     }
     for argument in function.sig.inputs.iter().filter_map(attribute) {
-        errors.at(argument, "an argument cannot be conditional: put `#[cfg]` on the listener");
+        errors.at(
+            argument,
+            "an argument cannot be conditional: put `#[cfg]` on the listener",
+        );
     }
 }
 
@@ -51,7 +64,11 @@ fn attribute(argument: &FnArg) -> Option<Span> {
     let FnArg::Typed(typed) = argument else {
         return None;
     };
-    typed.attrs.iter().find(|attr| attr.path().is_ident("cfg")).map(|attr| attr.pound_token.span)
+    typed
+        .attrs
+        .iter()
+        .find(|attr| attr.path().is_ident("cfg"))
+        .map(|attr| attr.pound_token.span)
 }
 
 /// What the options say, and say together.
@@ -98,13 +115,23 @@ fn texts(options: &Options, errors: &mut Errors) {
     for text in name.into_iter().chain(formerly) {
         errors.take(names::word(text, "`orders.print`"));
     }
-    if let Some(queue) = options.queue.as_ref().and_then(|given| given.value.as_ref()) {
+    if let Some(queue) = options
+        .queue
+        .as_ref()
+        .and_then(|given| given.value.as_ref())
+    {
         errors.take(names::word(queue, "`mail`"));
     }
     let mut known: Vec<_> = name.into_iter().collect();
     for old in options.formerly.iter().flat_map(|given| &given.value) {
-        if known.iter().any(|known: &&syn::LitStr| known.value() == old.value()) {
-            let message = format!("`{}` is a name of this listener already: remove it here", old.value());
+        if known
+            .iter()
+            .any(|known: &&syn::LitStr| known.value() == old.value())
+        {
+            let message = format!(
+                "`{}` is a name of this listener already: remove it here",
+                old.value()
+            );
             errors.at(old.span(), message);
         }
         known.push(old);
@@ -121,7 +148,10 @@ pub(super) fn fits(hears: &Hears, event: &Type, options: &Options, errors: &mut 
         Hears::Pattern(_) => "every event whose name matches",
     };
     if !any && !matches!(hears, Hears::Category(_)) {
-        errors.at(event.span(), format!("this listener hears {many}, of different types: take `event: &dyn AnyEvent`"));
+        errors.at(
+            event.span(),
+            format!("this listener hears {many}, of different types: take `event: &dyn AnyEvent`"),
+        );
     }
     if let Some(given) = &options.failed {
         errors.at(given.span(), format!("a `failed` hook takes one type of event, and this listener hears {many}: write a listener for each event, which may call the same function"));

@@ -42,7 +42,11 @@ impl Parse for Head {
         let attrs = input.call(Attribute::parse_outer)?;
         input.parse::<Option<Token![unsafe]>>()?;
         let impl_token = input.parse()?;
-        let generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
+        let generics = if input.peek(Token![<]) {
+            input.parse()?
+        } else {
+            Generics::default()
+        };
         input.parse::<Option<Token![!]>>()?;
         let mut ty = input.parse()?;
         let of_trait: Option<Token![for]> = input.parse()?;
@@ -50,7 +54,13 @@ impl Parse for Head {
             ty = input.parse()?;
         }
         input.parse::<TokenStream>()?;
-        Ok(Self { attrs, impl_token, generics, of_trait, ty })
+        Ok(Self {
+            attrs,
+            impl_token,
+            generics,
+            of_trait,
+            ty,
+        })
     }
 }
 
@@ -79,7 +89,12 @@ impl Block {
             .collect();
         let mut braces = Group::new(Delimiter::Brace, kept);
         braces.set_span(body.span());
-        Ok(Self { item: quote!(#tokens #braces), head, methods, krate })
+        Ok(Self {
+            item: quote!(#tokens #braces),
+            head,
+            methods,
+            krate,
+        })
     }
 }
 
@@ -111,14 +126,22 @@ fn take(member: TokenStream, methods: &mut Vec<Method>, errors: &mut Errors) -> 
         errors.at(second.pound_token.span, message);
     }
     let item = quote!(#(#attrs)* #rest);
-    if let Some(function) = errors.take(Function::read(item.clone(), "`#[listener]` marks a method")) {
-        methods.push(Method { attr: arguments(mark), function });
+    if let Some(function) =
+        errors.take(Function::read(item.clone(), "`#[listener]` marks a method"))
+    {
+        methods.push(Method {
+            attr: arguments(mark),
+            function,
+        });
     }
     quote!(#(#inner)* #item)
 }
 
 fn is_listener(attr: &Attribute) -> bool {
-    attr.path().segments.last().is_some_and(|last| last.ident == "listener")
+    attr.path()
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "listener")
 }
 
 /// What stands in the attribute's parentheses.
@@ -143,7 +166,10 @@ pub(super) fn listeners(
             errors.at(handle.span(), "a method needs a value to be called on, which a static cannot have: remove `handle` and give the value to the builder, `Events::builder().subscribe(value)`");
         }
         if attr.options.krate.is_none() {
-            attr.options.krate = krate.map(|given| Given { name: given.name.clone(), value: given.value.clone() });
+            attr.options.krate = krate.map(|given| Given {
+                name: given.name.clone(),
+                value: given.value.clone(),
+            });
         }
         let signature = name_self(function.sig.to_token_stream(), owner);
         function.sig = errors.take(syn::parse2(signature))?;
@@ -159,8 +185,13 @@ fn name_self(tokens: TokenStream, owner: &Type) -> TokenStream {
     while let Some(tree) = trees.next() {
         match tree {
             TokenTree::Ident(word) if word == "Self" => {
-                let leads = matches!(trees.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
-                named.extend(if leads { quote!(<#owner>) } else { quote!(#owner) });
+                let leads =
+                    matches!(trees.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                named.extend(if leads {
+                    quote!(<#owner>)
+                } else {
+                    quote!(#owner)
+                });
             }
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), name_self(group.stream(), owner));
@@ -181,7 +212,10 @@ mod tests {
 
     #[test]
     fn writes_the_type_for_self() {
-        let named = name_self(quote!(fn f(a: &Self, b: Vec<Self>) -> Self::Error), &parse_quote!(Mailer));
+        let named = name_self(
+            quote!(fn f(a: &Self, b: Vec<Self>) -> Self::Error),
+            &parse_quote!(Mailer),
+        );
         let wanted = quote!(fn f(a: &Mailer, b: Vec<Mailer>) -> <Mailer>::Error);
         assert_eq!(named.to_string(), wanted.to_string());
     }

@@ -13,7 +13,11 @@ use crate::options::Given;
 use crate::span::{at, here};
 
 /// The subscriber: one record for each method, which exists under the method's own conditions.
-pub(super) fn records(head: &Head, listeners: &[Listener], krate: Option<&Given<Path>>) -> TokenStream {
+pub(super) fn records(
+    head: &Head,
+    listeners: &[Listener],
+    krate: Option<&Given<Path>>,
+) -> TokenStream {
     let p = Private::new(krate);
     let records = listeners.iter().map(|listener| {
         let Registered { items, record } = listener.register();
@@ -31,7 +35,12 @@ pub(super) fn stand_in(head: &Head, krate: Option<&Given<Path>>) -> TokenStream 
     if !head.generics.params.is_empty() {
         return TokenStream::new();
     }
-    subscriber(head, &Private::new(krate), TokenStream::new(), quote_spanned!(here()=> &[]))
+    subscriber(
+        head,
+        &Private::new(krate),
+        TokenStream::new(),
+        quote_spanned!(here()=> &[]),
+    )
 }
 
 fn subscriber(head: &Head, p: &Private, items: TokenStream, records: TokenStream) -> TokenStream {

@@ -22,7 +22,12 @@ pub(crate) fn listeners(attr: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     valid::check(&block, &mut errors);
-    let Block { head, methods, krate, item } = block;
+    let Block {
+        head,
+        methods,
+        krate,
+        item,
+    } = block;
     let listeners = ast::listeners(methods, &head.ty, krate.as_ref(), &mut errors);
     let generated = match errors.finish(()) {
         Ok(()) => expand::records(&head, &listeners, krate.as_ref()),

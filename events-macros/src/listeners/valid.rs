@@ -31,10 +31,15 @@ fn receiver(sig: &Signature, errors: &mut Errors) {
     let fault = match &receiver.kind {
         ReceiverKind::Reference(_, None, None) => return,
         ReceiverKind::Reference(_, Some(lifetime), _) => {
-            errors.at(lifetime.span(), "the dispatcher lends the value for one call: write `&self`");
+            errors.at(
+                lifetime.span(),
+                "the dispatcher lends the value for one call: write `&self`",
+            );
             return;
         }
-        ReceiverKind::Reference(..) => "the value is shared by all dispatches, so a listener cannot change it: take `&self`, and keep what changes in a `Mutex` or an atomic",
+        ReceiverKind::Reference(..) => {
+            "the value is shared by all dispatches, so a listener cannot change it: take `&self`, and keep what changes in a `Mutex` or an atomic"
+        }
         ReceiverKind::Typed(..) => "the dispatcher keeps the value and lends it: write `&self`",
         _ => "the value is needed for the next event: take `&self`",
     };

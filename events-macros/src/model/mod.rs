@@ -25,5 +25,7 @@ fn generate(attr: TokenStream, item: TokenStream) -> Result<TokenStream> {
         valid::check(function, &mut errors);
     }
     let function = errors.finish(function)?;
-    Ok(function.and_then(|function| expand::loader(&function, &options)).unwrap_or_default())
+    Ok(function
+        .and_then(|function| expand::loader(&function, &options))
+        .unwrap_or_default())
 }

@@ -18,9 +18,15 @@ pub(super) fn check(function: &Function, errors: &mut Errors) {
         return;
     }
     match function.arguments().next().map(peel) {
-        None => errors.at(sig.paren_token.span.join(), "a loader takes the model's key: write `key: Key` as its first argument"),
+        None => errors.at(
+            sig.paren_token.span.join(),
+            "a loader takes the model's key: write `key: Key` as its first argument",
+        ),
         Some(Type::Reference(reference)) => {
-            errors.at(reference.and_token.span, "the key is made for this one call: take it by value, without `&`");
+            errors.at(
+                reference.and_token.span,
+                "the key is made for this one call: take it by value, without `&`",
+            );
         }
         Some(_) => {}
     }

@@ -1,0 +1,211 @@
+//! The check of a dispatcher's wiring: every fault at once.
+
+use std::collections::HashMap;
+
+use super::fault::place;
+use super::{Fault, FaultKind};
+use crate::event::EventMeta;
+use crate::events::Parts;
+use crate::listener::{Hears, Need, Needs, QueueOptions};
+use crate::queue::Capability;
+use crate::table::{Record, Wired, rank_for};
+
+/// Everything that is wrong.
+pub(super) fn all(parts: &Parts, expected: &[String]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    crates(parts, expected, &mut faults);
+    event_names(parts, &mut faults);
+    listener_names(parts, &mut faults);
+    for wired in parts.wiring.all() {
+        check_listener(parts, wired, &mut faults);
+    }
+    faults
+}
+
+fn crates(parts: &Parts, expected: &[String], faults: &mut Vec<Fault>) {
+    for krate in expected {
+        let from = |module: &str| module.split("::").next() == Some(krate);
+        if !parts
+            .wiring
+            .all()
+            .iter()
+            .any(|wired| from(&wired.record.source.module))
+        {
+            faults.push(Fault::new(
+                FaultKind::MissingCrate,
+                format!("no listener of the crate `{krate}` is linked"),
+                format!(
+                    "name the crate in this program, or the linker drops it: `use {krate} as _;` or `events_core::link_all!();`"
+                ),
+            ));
+        }
+    }
+}
+
+fn event_names(parts: &Parts, faults: &mut Vec<Fault>) {
+    let mut seen: HashMap<&str, &EventMeta> = HashMap::new();
+    for meta in parts.wiring.events() {
+        let Some(name) = meta.name else { continue };
+        if let Some(first) = seen.insert(name, meta) {
+            faults.push(
+                Fault::new(
+                    FaultKind::DuplicateEvent,
+                    format!(
+                        "is the name of two events: `{}::{}` ({}:{}) and `{}::{}` ({}:{})",
+                        first.module,
+                        first.ident,
+                        first.file,
+                        first.line,
+                        meta.module,
+                        meta.ident,
+                        meta.file,
+                        meta.line
+                    ),
+                    "give one of them another `name`".to_owned(),
+                )
+                .on(name.to_owned()),
+            );
+        }
+    }
+}
+
+fn listener_names(parts: &Parts, faults: &mut Vec<Fault>) {
+    let mut seen: HashMap<&str, &Record> = HashMap::new();
+    for wired in parts.wiring.all() {
+        let record = &wired.record;
+        let former = record.formerly.iter().copied();
+        for name in std::iter::once(&*record.name).chain(former) {
+            if let Some(first) = seen.insert(name, record) {
+                faults.push(
+                    Fault::new(
+                        FaultKind::DuplicateListener,
+                        format!(
+                            "has the name `{name}`, as the listener at {} has",
+                            place(&first.source)
+                        ),
+                        "give one of them another name: `#[listener(.., name = \"..\")]`".to_owned(),
+                    )
+                    .at(record)
+                    .on(heard(record)),
+                );
+            }
+        }
+    }
+}
+
+/// What is wrong with one listener.
+pub(crate) fn check_listener(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
+    let record = &wired.record;
+    needs(parts, wired, faults);
+    if let Some(options) = record.queue {
+        queued(parts, record, options, faults);
+    }
+}
+
+fn needs(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
+    let record = &wired.record;
+    let hook = record.queue.and_then(|queue| queue.failed);
+    let collectors = record.needs.into_iter().chain(hook.map(|hook| hook.needs));
+    for need in collectors.flat_map(Needs::of).map(|(_, need)| need) {
+        let (kind, what, cure) = match need {
+            Need::State { id, name } if parts.states.erased(id).is_none() => (
+                FaultKind::MissingState,
+                format!("needs the state `{name}`"),
+                "give it to the builder: `.state(..)`",
+            ),
+            Need::Instance { id, name }
+                if wired.owner.as_ref().is_none_or(|owner| owner.of != id) =>
+            {
+                (
+                    FaultKind::MissingInstance,
+                    format!("is a method of `{name}`, of which there is no value"),
+                    "give the value to the builder: `.subscribe(value)`",
+                )
+            }
+            Need::Extension { name } if record.queue.is_none() => (
+                FaultKind::MissingExtension,
+                format!("asks for `{name}`, which only the run of a job has"),
+                "queue the listener, or remove the argument",
+            ),
+            _ => continue,
+        };
+        faults.push(
+            Fault::new(kind, what, cure.to_owned())
+                .at(record)
+                .on(heard(record)),
+        );
+    }
+}
+
+fn queued(parts: &Parts, record: &Record, options: &QueueOptions, faults: &mut Vec<Fault>) {
+    let mut fault = |kind, what: String, cure: &str, event: String| {
+        faults.push(Fault::new(kind, what, cure.to_owned()).at(record).on(event));
+    };
+    match &parts.queue {
+        None if parts.fakes.is_none() => fault(
+            FaultKind::MissingQueue,
+            format!("is queued on `{}`, but there is no queue", options.queue),
+            "give one to the builder: `.queue(..)`, as `MemoryQueue::new()`",
+            heard(record),
+        ),
+        None => {}
+        Some(queue) => {
+            for option in Capability::wanted_by(options) {
+                if !queue.capabilities().contains(&option) {
+                    fault(
+                        FaultKind::UnsupportedOption,
+                        format!("has the option `{option}`, which this queue does not support"),
+                        "remove the option, or use a queue that supports it",
+                        heard(record),
+                    );
+                }
+            }
+        }
+    }
+    for meta in parts.wiring.events() {
+        if rank_for(record, meta).is_none() {
+            continue;
+        }
+        let event = || meta.display_name().to_owned();
+        let Some(form) = meta.durable else {
+            fault(
+                FaultKind::NotDurable,
+                "is queued, but the event has no wire form".to_owned(),
+                "write `#[event(durable, name = \"..\")]` on the event, or remove `queue`",
+                event(),
+            );
+            continue;
+        };
+        if let Some(membership) = meta.categories.iter().find(|member| member.forbids_queue) {
+            fault(
+                FaultKind::QueueForbidden,
+                format!("is queued, but listeners of `{membership:?}` run inline"),
+                "remove `queue`, or narrow what the listener hears",
+                event(),
+            );
+        }
+        for model in form.models {
+            let (id, name) = model();
+            if parts.wiring.model(id).is_none() {
+                fault(
+                    FaultKind::MissingLoader,
+                    format!("is queued, but there is no loader for the event's model `{name}`"),
+                    "mark one with `#[model]`",
+                    event(),
+                );
+            }
+        }
+    }
+}
+
+/// What a listener hears, for a sentence.
+pub(crate) fn heard(record: &Record) -> String {
+    match &record.hears {
+        Hears::Types(types) => {
+            let names: Vec<&str> = types.iter().map(|meta| meta().display_name()).collect();
+            names.join(", ")
+        }
+        Hears::Category(category) => format!("dyn {}", category().ident),
+        Hears::Pattern(pattern) => pattern.to_string(),
+    }
+}

@@ -1,0 +1,99 @@
+//! What waits for a commit. The kernel keeps it; whoever owns the transaction drives it.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use crate::delivery::Delivery;
+use crate::dispatch::run_waiting;
+use crate::event::AnyEvent;
+use crate::events::Events;
+use crate::scope::{self, FrameKind};
+use crate::sync::lock;
+use crate::table::Entry;
+
+/// Listeners of one event that wait for the commit.
+pub(crate) struct Waiting {
+    pub(crate) by: Events,
+    pub(crate) event: Box<dyn AnyEvent>,
+    pub(crate) listeners: Vec<Entry>,
+    pub(crate) delivery: Delivery,
+}
+
+/// The listeners that wait for the commit of one transaction: those marked `after_commit`, and all of events
+/// marked so, where a plain dispatch happens inside [`scope`](Self::scope).
+///
+/// A store opens one with its transaction, runs the user's block in it, and after the commit calls
+/// [`committed`](Self::committed). Dropped without that, what waits is dropped: the transaction was rolled back.
+///
+/// ```
+/// use events_core::{AfterCommit, Event, Events};
+///
+/// #[derive(Clone, Debug, Event)]
+/// #[event(after_commit)]
+/// struct OrderPaid;
+///
+/// # pollster::block_on(async {
+/// let events = Events::builder().build().unwrap();
+/// let transaction = AfterCommit::new(&events);
+/// let dispatched = transaction.scope(events.dispatch(&OrderPaid)).await.unwrap();
+/// transaction.committed().await;
+/// # });
+/// ```
+pub struct AfterCommit {
+    events: Events,
+    waiting: Arc<Mutex<Vec<Waiting>>>,
+}
+
+/// A place to which a rolled back savepoint returns.
+#[derive(Clone, Copy, Debug)]
+pub struct Savepoint(usize);
+
+impl AfterCommit {
+    /// For a transaction that has just begun.
+    #[must_use]
+    pub fn new(events: &Events) -> Self {
+        Self {
+            events: events.clone(),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Runs a part of the transaction.
+    pub fn scope<F: Future>(&self, block: F) -> impl Future<Output = F::Output> + use<F> {
+        scope::within(
+            &self.events,
+            FrameKind::Transaction(self.waiting.clone()),
+            block,
+        )
+    }
+
+    /// Marks a savepoint.
+    #[must_use]
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint(lock(&self.waiting).len())
+    }
+
+    /// Drops what has come to wait since the savepoint.
+    pub fn roll_back_to(&self, savepoint: Savepoint) {
+        let dropped = {
+            let mut waiting = lock(&self.waiting);
+            let keep = savepoint.0.min(waiting.len());
+            waiting.split_off(keep)
+        };
+        drop(dropped);
+    }
+
+    /// Runs what waits, after the commit. Failures go to the dispatcher's error hook.
+    pub async fn committed(self) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for waiting in waiting {
+            run_waiting(waiting).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AfterCommit({} waiting)", lock(&self.waiting).len())
+    }
+}

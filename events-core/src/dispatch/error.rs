@@ -1,0 +1,262 @@
+//! What can go wrong in a dispatch.
+
+use std::error::Error;
+use std::fmt;
+
+use super::Dispatched;
+use crate::BoxError;
+use crate::builder::Fault;
+use crate::listener::Source;
+use crate::queue::PushError;
+use crate::table::Record;
+
+/// A listener, as errors and reports name it.
+#[derive(Clone)]
+pub struct ListenerInfo(pub(crate) Record);
+
+impl ListenerInfo {
+    /// Its full name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where it is written.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.0.source
+    }
+}
+
+impl fmt::Display for ListenerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.source();
+        write!(f, "`{}` ({}:{})", self.name(), source.file, source.line)
+    }
+}
+
+impl fmt::Debug for ListenerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a listener failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// It, or one of its arguments, returned an error.
+    Error(BoxError),
+    /// It panicked, with this message.
+    Panic(String),
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Panic(message) => write!(f, "panicked: {message}"),
+        }
+    }
+}
+
+/// The failure of one listener.
+#[derive(Debug)]
+pub struct Failure {
+    event: &'static str,
+    listener: ListenerInfo,
+    cause: FailureCause,
+}
+
+impl Failure {
+    pub(crate) fn new(event: &'static str, listener: ListenerInfo, cause: FailureCause) -> Self {
+        Self {
+            event,
+            listener,
+            cause,
+        }
+    }
+
+    /// The event's stored name, else its type's.
+    #[must_use]
+    pub fn event(&self) -> &'static str {
+        self.event
+    }
+
+    /// The listener that failed.
+    #[must_use]
+    pub fn listener(&self) -> &ListenerInfo {
+        &self.listener
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn cause(&self) -> &FailureCause {
+        &self.cause
+    }
+
+    /// The listener's error, unless it panicked.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.cause {
+            FailureCause::Error(error) => Some(&**error),
+            FailureCause::Panic(_) => None,
+        }
+    }
+
+    pub(crate) fn into_cause(self) -> FailureCause {
+        self.cause
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.listener, self.cause)
+    }
+}
+
+/// Why a dispatch refused before it ran anything.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// `dispatch_sync` met an async listener.
+    #[error("{0} is async: use `dispatch(..).await`, or make the listener a plain `fn`")]
+    AsyncListener(ListenerInfo),
+    /// The dispatcher lacks what listeners need.
+    #[error("the dispatcher lacks what its listeners need: {}", crate::builder::list(.0))]
+    Unwired(Vec<Fault>),
+    /// The jobs of queued listeners could not be pushed, so that nothing ran.
+    #[error("no job was pushed and nothing ran: {0}")]
+    Push(#[source] PushError),
+    /// The event could not be written in its wire form.
+    #[error("no job was pushed and nothing ran: {0}")]
+    Encode(#[source] crate::durable::EncodeError),
+    /// The event must be kept for later, but cannot be cloned.
+    #[error("the event must be kept until {0}: derive `Clone` on it")]
+    NotClone(&'static str),
+    /// Jobs would be pushed outside the transaction that the task has open.
+    #[error(
+        "the task has a transaction open: dispatch through it, so that the jobs are written with its rows"
+    )]
+    TransactionOpen,
+}
+
+/// A dispatch that refused, or in which listeners failed. It carries what a [`Dispatched`] carries.
+pub struct DispatchError<T = ()>(Box<Inner<T>>);
+
+struct Inner<T> {
+    failures: Vec<Failure>,
+    refusal: Option<(&'static str, Refusal)>,
+    dispatched: Dispatched<T>,
+}
+
+impl<T> DispatchError<T> {
+    pub(crate) fn new(
+        failures: Vec<Failure>,
+        refusal: Option<(&'static str, Refusal)>,
+        dispatched: Dispatched<T>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            failures,
+            refusal,
+            dispatched,
+        }))
+    }
+
+    /// Every listener that failed, in the order in which they ran.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.0.failures
+    }
+
+    /// Every listener that failed, in the order in which they ran.
+    #[must_use]
+    pub fn into_failures(self) -> Vec<Failure> {
+        self.0.failures
+    }
+
+    /// Why nothing ran, where nothing did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref().map(|(_, refusal)| refusal)
+    }
+
+    /// What the dispatch brought besides: answers, who stopped it, jobs.
+    #[must_use]
+    pub fn dispatched(&self) -> &Dispatched<T> {
+        &self.0.dispatched
+    }
+
+    /// What the dispatch brought besides: answers, who stopped it, jobs.
+    #[must_use]
+    pub fn into_dispatched(self) -> Dispatched<T> {
+        self.0.dispatched
+    }
+}
+
+impl<T> fmt::Display for DispatchError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((event, refusal)) = &self.0.refusal {
+            return write!(f, "`{event}` was not dispatched: {refusal}");
+        }
+        let failures = self.failures();
+        match failures {
+            [only] => write!(f, "a listener of `{}` failed: {only}", only.event()),
+            _ => {
+                let event = failures.first().map_or("?", Failure::event);
+                write!(f, "{} listeners of `{event}` failed", failures.len())?;
+                for failure in failures {
+                    write!(f, "; {failure}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for DispatchError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DispatchError")
+            .field("failures", &self.0.failures)
+            .field("refusal", &self.0.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Error for DispatchError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if let Some((_, refusal)) = &self.0.refusal {
+            return Some(refusal);
+        }
+        let first = self.failures().first()?;
+        first.error().map(|error| error as &(dyn Error + 'static))
+    }
+}
+
+/// A dispatch that was dropped half-way: what the error hook is told.
+#[derive(Debug)]
+pub struct NotRun {
+    pub(crate) event: &'static str,
+    pub(crate) listeners: Vec<ListenerInfo>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl NotRun {
+    /// The event's stored name, else its type's.
+    #[must_use]
+    pub fn event(&self) -> &'static str {
+        self.event
+    }
+
+    /// The listener that was running, which did not end, and those after it, which did not start.
+    #[must_use]
+    pub fn listeners(&self) -> &[ListenerInfo] {
+        &self.listeners
+    }
+
+    /// The failures before it.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+}

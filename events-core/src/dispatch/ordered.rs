@@ -1,0 +1,261 @@
+//! The order of a dispatch that has more to do than to call its inline listeners: scopes, fakes, conditions,
+//! commits and queued listeners. `Events` takes the short way past it where a table has none of these.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
+use super::{Report, Stops};
+use crate::commit::Waiting;
+use crate::context::Context;
+use crate::delivery::{Attempt, Delivery};
+use crate::erased::{Run, holds_for, message_of, run_sync};
+use crate::event::{AnyEvent, EventMeta};
+use crate::events::Events;
+use crate::extensions::Extensions;
+use crate::future::BoxFuture;
+use crate::listener::Kind;
+use crate::queue::{Job, PushError};
+use crate::scope::{self, Intercepted};
+use crate::table::{Entry, Table};
+
+/// What is to be done, once everything that can refuse has not.
+struct Plan {
+    table: Arc<Table>,
+    /// Failures of conditions.
+    failures: Vec<Failure>,
+    jobs: Vec<Job>,
+    delivery: Option<Delivery>,
+    deferred: bool,
+}
+
+/// Dispatches in full order, with a runtime.
+pub(crate) fn dispatch_ordered<'a>(
+    events: &'a Events,
+    event: &'a dyn AnyEvent,
+    stops: Stops,
+) -> BoxFuture<'a, Option<Box<Report>>> {
+    Box::pin(async move {
+        let plan = match plan(events, event, false) {
+            Ok(plan) => plan,
+            Err(ended) => return ended,
+        };
+        let jobs = plan.jobs.len();
+        if jobs > 0 {
+            let pushed = match events.queue() {
+                Some(queue) => queue.push(plan.jobs).await,
+                None => Err(PushError::NoQueue),
+            };
+            if let Err(error) = pushed {
+                return Some(Report::refused(event.name(), Refusal::Push(error)));
+            }
+        }
+        let cx = Context::new(events, event, &plan.table).with(
+            plan.delivery,
+            Attempt::INLINE,
+            None,
+        );
+        let report = Run::new(cx, stops).await;
+        complete(report, plan.failures, jobs, plan.deferred)
+    })
+}
+
+/// Dispatches in full order, without a runtime.
+pub(crate) fn dispatch_ordered_sync(
+    events: &Events,
+    event: &dyn AnyEvent,
+    stops: Stops,
+) -> Option<Box<Report>> {
+    let plan = match plan(events, event, true) {
+        Ok(plan) => plan,
+        Err(ended) => return ended,
+    };
+    let jobs = plan.jobs.len();
+    if jobs > 0 {
+        let pushed = match events.queue() {
+            Some(queue) => queue.push_sync(plan.jobs),
+            None => Err(PushError::NoQueue),
+        };
+        if let Err(error) = pushed {
+            return Some(Report::refused(event.name(), Refusal::Push(error)));
+        }
+    }
+    let cx = Context::new(events, event, &plan.table).with(plan.delivery, Attempt::INLINE, None);
+    let report = run_sync(&cx, stops);
+    complete(report, plan.failures, jobs, plan.deferred)
+}
+
+/// Runs one queued listener of an event that came back from its job.
+pub(crate) async fn dispatch_job(
+    events: &Events,
+    event: &dyn AnyEvent,
+    entry: Entry,
+    delivery: Delivery,
+    attempt: Attempt,
+    extensions: &Extensions,
+) -> Option<Failure> {
+    let table = Table::of(vec![entry], Vec::new(), Vec::new(), 0);
+    let cx = Context::new(events, event, &table).with(Some(delivery), attempt, Some(extensions));
+    let report = Run::new(cx, Stops::default()).await?;
+    report.failures.into_iter().next()
+}
+
+/// Runs the listeners that waited for a commit. Failures go to the error hook: nobody waits for them.
+pub(crate) async fn run_waiting(waiting: Waiting) {
+    let Waiting {
+        by,
+        event,
+        listeners,
+        delivery,
+    } = waiting;
+    let table = Table::of(listeners, Vec::new(), Vec::new(), 0);
+    let cx = Context::new(&by, &*event, &table).with(Some(delivery), Attempt::INLINE, None);
+    if let Some(report) = Run::new(cx, by.stops()).await {
+        by.tell_failures(&report.failures);
+    }
+}
+
+fn complete(
+    report: Option<Box<Report>>,
+    failures: Vec<Failure>,
+    jobs: usize,
+    deferred: bool,
+) -> Option<Box<Report>> {
+    if failures.is_empty() && jobs == 0 && !deferred {
+        return report;
+    }
+    let mut report = report.unwrap_or_default();
+    report.jobs = jobs;
+    report.deferred = deferred;
+    let later = std::mem::replace(&mut report.failures, failures);
+    report.failures.extend(later);
+    Some(report)
+}
+
+/// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
+fn plan(
+    events: &Events,
+    event: &dyn AnyEvent,
+    sync: bool,
+) -> Result<Plan, Option<Box<Report>>> {
+    let meta = event.any_meta();
+    let refused = |refusal| Err(Some(Report::refused(meta.display_name(), refusal)));
+    match scope::intercept(events, event) {
+        Intercepted::No => {}
+        Intercepted::Muted => return Err(None),
+        Intercepted::Deferred => return Err(complete(None, Vec::new(), 0, true)),
+        Intercepted::Refused(refusal) => return refused(refusal),
+    }
+    let table = events.inner().merged(meta);
+    if events
+        .inner()
+        .fakes()
+        .is_some_and(|fakes| fakes.record(event, &table))
+    {
+        return Err(None);
+    }
+    if !table.faults().is_empty() {
+        return refused(Refusal::Unwired(table.faults().to_vec()));
+    }
+    if sync
+        && let Some(entry) = table
+            .inline()
+            .iter()
+            .find(|entry| entry.record().kind == Kind::Async)
+    {
+        return refused(Refusal::AsyncListener(ListenerInfo(entry.record().clone())));
+    }
+    if table.flags() & !crate::table::flags::ASYNC == 0 {
+        // Only a scope made it come here.
+        return Ok(Plan {
+            table,
+            failures: Vec::new(),
+            jobs: Vec::new(),
+            delivery: None,
+            deferred: false,
+        });
+    }
+    let mut failures = Vec::new();
+    let cx = Context::new(events, event, &table);
+    let queued = willing(&cx, table.queued(), &mut failures);
+    let inline = willing(&cx, table.inline(), &mut failures);
+    let (inline, waiting) = split_for_commit(events, meta, inline);
+    if !queued.is_empty() && scope::transaction_is_open(events) {
+        return refused(Refusal::TransactionOpen);
+    }
+    let deferred = !waiting.is_empty();
+    let delivery = (deferred || !queued.is_empty()).then(|| cx.delivery());
+    let jobs = match delivery {
+        Some(delivery) => match jobs_for(event, &queued, delivery) {
+            Ok(jobs) => jobs,
+            Err(error) => return refused(Refusal::Encode(error)),
+        },
+        None => Vec::new(),
+    };
+    if deferred
+        && let Some(delivery) = delivery
+        && let Err(refusal) = scope::wait_for_commit(events, event, waiting, delivery)
+    {
+        return refused(refusal);
+    }
+    Ok(Plan {
+        table: Arc::new(Table::of(inline, Vec::new(), Vec::new(), 0)),
+        failures,
+        jobs,
+        delivery,
+        deferred,
+    })
+}
+
+/// The listeners whose condition holds. A condition that panics is its listener's failure.
+fn willing(cx: &Context<'_>, entries: &[Entry], failures: &mut Vec<Failure>) -> Vec<Entry> {
+    let mut willing = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let holds = match entry.record().when {
+            None => Ok(true),
+            Some(when) => {
+                // A condition on a category finds its way by the entry on which the context stands.
+                let table = Table::of(vec![entry.clone()], Vec::new(), Vec::new(), 0);
+                let cx = Context::new(cx.dispatcher(), cx.event(), &table);
+                catch_unwind(AssertUnwindSafe(|| holds_for(when.holds, &cx)))
+            }
+        };
+        match holds {
+            Ok(true) => willing.push(entry.clone()),
+            Ok(false) => {}
+            Err(payload) => failures.push(Failure::new(
+                cx.event().name(),
+                ListenerInfo(entry.record().clone()),
+                FailureCause::Panic(message_of(payload)),
+            )),
+        }
+    }
+    willing
+}
+
+/// Parts the inline listeners into those that run now and those that wait for the task's transaction.
+fn split_for_commit(
+    events: &Events,
+    meta: &EventMeta,
+    inline: Vec<Entry>,
+) -> (Vec<Entry>, Vec<Entry>) {
+    if !scope::transaction_is_open(events) {
+        return (inline, Vec::new());
+    }
+    inline
+        .into_iter()
+        .partition(|entry| !meta.after_commit && !entry.record().after_commit)
+}
+
+fn jobs_for(
+    event: &dyn AnyEvent,
+    queued: &[Entry],
+    delivery: Delivery,
+) -> Result<Vec<Job>, crate::durable::EncodeError> {
+    let payload: Arc<str> = event.payload()?.into();
+    let mut jobs = Vec::with_capacity(queued.len());
+    for entry in queued {
+        jobs.extend(Job::for_listener(event, entry.record(), &payload, delivery));
+    }
+    Ok(jobs)
+}

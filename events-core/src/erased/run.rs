@@ -1,0 +1,309 @@
+//! The one loop over the calls of a table, for dispatches with and without a runtime.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::task::{self, Poll};
+
+use super::outcome::{Note, Outcome};
+use super::slice::{Hot, HotSlice};
+use super::store::FutureStore;
+use crate::context::Context;
+use crate::dispatch::{Report, Stops};
+
+/// Where a dispatch stands: the running call, and what an async one needs besides.
+pub(crate) struct Place {
+    at: Cell<*const Hot>,
+    store: Cell<*const FutureStore>,
+    task: Cell<*mut ()>,
+}
+
+impl Place {
+    /// Before the first call.
+    #[inline]
+    pub(crate) fn at(first: *const Hot) -> Self {
+        Self {
+            at: Cell::new(first),
+            store: Cell::new(ptr::null()),
+            task: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    /// The index of the call on which it stands.
+    pub(crate) fn index(&self, calls: &HotSlice) -> usize {
+        calls.index_of(self.at.get())
+    }
+
+    #[inline]
+    pub(super) fn call(&self) -> *const Hot {
+        self.at.get()
+    }
+
+    /// # Safety
+    ///
+    /// The place belongs to a [`Run`] that is being polled.
+    #[inline]
+    pub(super) unsafe fn store_and_task<'r>(&self) -> (&'r FutureStore, &'r mut task::Context<'r>) {
+        // SAFETY: a poll sets both before it calls anything, and nothing else uses them while a call runs.
+        unsafe { (&*self.store.get(), &mut *self.task.get().cast()) }
+    }
+}
+
+/// What a run has gathered: nothing, while all goes well.
+pub(crate) struct Sink {
+    report: Cell<Option<Box<Report>>>,
+    stops: Stops,
+}
+
+impl Sink {
+    #[inline]
+    fn new(stops: Stops) -> Self {
+        Self {
+            report: Cell::new(None),
+            stops,
+        }
+    }
+
+    /// Changes the report; one is made where there is none yet.
+    #[cold]
+    fn write(&self, change: impl FnOnce(&mut Report)) {
+        let mut report = self.report.take().unwrap_or_default();
+        change(&mut report);
+        self.report.set(Some(report));
+    }
+}
+
+/// How a drive ended.
+enum Drive {
+    Done,
+    Pending,
+}
+
+/// Runs the calls of the context's table, none of which is async.
+///
+/// # Panics
+///
+/// If one is async, which is a fault of the kernel.
+pub(crate) fn run_sync(cx: &Context<'_>, stops: Stops) -> Option<Box<Report>> {
+    assert!(!cx.table().has_async(), "an async listener needs a task");
+    let sink = Sink::new(stops);
+    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| drive(cx, &sink))) {
+        if !go_on_after_panic(cx, &sink, payload) {
+            break;
+        }
+    }
+    sink.report.take()
+}
+
+/// Calls one after the other, from where the context stands.
+fn drive(cx: &Context<'_>, sink: &Sink) -> Drive {
+    let event = NonNull::from(cx.event()).cast();
+    let place = cx.place();
+    let mut at = place.at.get();
+    loop {
+        place.at.set(at);
+        // SAFETY: `at` stands on a call of the context's table, which ends with a call that gives `END`; the table
+        // is that of the event's type, and the context stands on the call.
+        let outcome = unsafe { ((*at).call)(event, cx) };
+        if outcome.is_fine() {
+            mem::forget(outcome);
+        } else {
+            match settle(cx, sink, outcome) {
+                Next::Call => {}
+                Next::Done => return Drive::Done,
+                Next::Wait => return Drive::Pending,
+            }
+        }
+        // SAFETY: the call was not the closing one, which does not come here.
+        at = unsafe { at.add(1) };
+    }
+}
+
+enum Next {
+    Call,
+    Done,
+    Wait,
+}
+
+/// Decides what an outcome other than "fine" means for the calls after it.
+#[cold]
+#[inline(never)]
+fn settle(cx: &Context<'_>, sink: &Sink, outcome: Outcome) -> Next {
+    if outcome.is_end() {
+        return Next::Done;
+    }
+    if outcome.is_pending() {
+        return Next::Wait;
+    }
+    let index = index(cx);
+    match outcome.into_note() {
+        None => Next::Call,
+        Some(Note::Failed(error)) => {
+            sink.write(|report| report.failed(cx, index, error));
+            next_unless(sink.stops.at_failure)
+        }
+        Some(Note::Stop) => {
+            sink.write(|report| report.stopped(cx, index));
+            Next::Done
+        }
+        Some(Note::Answer(answer)) => {
+            sink.write(|report| report.answered(cx, index, answer, sink.stops.at_answer));
+            next_unless(sink.stops.at_answer)
+        }
+    }
+}
+
+fn next_unless(stop: bool) -> Next {
+    if stop { Next::Done } else { Next::Call }
+}
+
+fn index(cx: &Context<'_>) -> usize {
+    cx.place().index(cx.table().calls())
+}
+
+/// Notes the panic and steps behind the listener that panicked; whether the others shall run.
+#[cold]
+fn go_on_after_panic(cx: &Context<'_>, sink: &Sink, payload: Box<dyn Any + Send>) -> bool {
+    let index = index(cx);
+    let message = message_of(payload);
+    sink.write(|report| report.panicked(cx, index, message));
+    cx.place().at.set(cx.table().calls().at(index + 1));
+    !sink.stops.at_failure
+}
+
+/// The message of a panic. The payload's destructor is user code, and may panic too.
+pub(crate) fn message_of(payload: Box<dyn Any + Send>) -> String {
+    let message = if let Some(message) = payload.downcast_ref::<&'static str>() {
+        (*message).to_owned()
+    } else if let Some(message) = payload.downcast_ref::<String>() {
+        message.clone()
+    } else {
+        "a panic whose payload is not a message".to_owned()
+    };
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(second);
+    }
+    message
+}
+
+/// Runs the calls of a context's table as a future. It must not be polled again once it is ready.
+///
+/// Where it is dropped half-way, the listeners that did not run are told to the error hook.
+pub(crate) struct Run<'a> {
+    cx: Context<'a>,
+    sink: Sink,
+    stage: Cell<Stage>,
+    store: FutureStore,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    New,
+    Started,
+    Done,
+}
+
+// SAFETY: what is not `Send` in it is the pointers of `Place`, `FutureStore` and the cells. They lead to the run
+// itself, to the table (`Sync`) and to a future that `AsyncListener::call` declares `Send`; the task's pointer is
+// written anew by each poll. The event and the dispatcher are behind shared references to `Sync` types, and the
+// report is `Send`. No reference to the cells leaves a poll.
+unsafe impl Send for Run<'_> {}
+
+impl<'a> Run<'a> {
+    #[inline]
+    pub(crate) fn new(cx: Context<'a>, stops: Stops) -> Self {
+        Self {
+            cx,
+            sink: Sink::new(stops),
+            stage: Cell::new(Stage::New),
+            store: FutureStore::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// Resumes the future that is waiting, then goes on with the calls after it.
+    fn drive(&self, task: &mut task::Context<'_>) -> Drive {
+        if self.store.is_occupied() {
+            // SAFETY: the store is pinned with the run.
+            let outcome = unsafe { self.store.resume(task) };
+            if outcome.is_fine() {
+                mem::forget(outcome);
+            } else {
+                match settle(&self.cx, &self.sink, outcome) {
+                    Next::Call => {}
+                    Next::Done => return Drive::Done,
+                    Next::Wait => return Drive::Pending,
+                }
+            }
+            let place = self.cx.place();
+            // SAFETY: the context stands on the call whose future has just ended, not on the closing one.
+            place.at.set(unsafe { place.at.get().add(1) });
+        }
+        self.cx.place().task.set(ptr::from_mut(task).cast());
+        drive(&self.cx, &self.sink)
+    }
+
+    /// Drops what is left of a listener that panicked.
+    #[cold]
+    fn clear_after_panic(&self) {
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.store.clear())) {
+            mem::forget(second);
+        }
+    }
+}
+
+impl Future for Run<'_> {
+    type Output = Option<Box<Report>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        // Only shared access: the future in the store may borrow from itself, and the store is a cell.
+        let this = self.into_ref().get_ref();
+        this.poll_shared(task)
+    }
+}
+
+impl Run<'_> {
+    fn poll_shared(&self, task: &mut task::Context<'_>) -> Poll<Option<Box<Report>>> {
+        self.stage.set(Stage::Started);
+        self.cx.place().store.set(&raw const self.store);
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.drive(task))) {
+                Ok(Drive::Pending) => return Poll::Pending,
+                Ok(Drive::Done) => break,
+                Err(payload) => {
+                    self.clear_after_panic();
+                    if !go_on_after_panic(&self.cx, &self.sink, payload) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.stage.set(Stage::Done);
+        Poll::Ready(self.sink.report.take())
+    }
+}
+
+impl Drop for Run<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.stage.get() == Stage::Started {
+            self.dropped_half_way();
+        }
+    }
+}
+
+impl Run<'_> {
+    #[cold]
+    fn dropped_half_way(&self) {
+        self.store.clear();
+        let report = self.sink.report.take();
+        Report::cancelled(report, &self.cx, index(&self.cx));
+    }
+}

@@ -1,0 +1,124 @@
+//! Categories: traits that many events extend and that a listener can name instead of each event.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::{AnyEvent, Event};
+
+/// A category of events: `dyn Trait` for a trait marked `#[category]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a category of events",
+    label = "not a category",
+    note = "mark the trait with `#[category]` and let events extend it: `#[event(extends(TheTrait))]`"
+)]
+pub trait Category: AnyEvent {
+    /// Whether listeners of events of this category may be queued.
+    #[doc(hidden)]
+    type Queueing: Queueing;
+
+    /// The static description of the category.
+    #[doc(hidden)]
+    fn category() -> &'static CategoryMeta;
+}
+
+/// The static description of a category.
+pub struct CategoryMeta {
+    /// The trait's name.
+    pub ident: &'static str,
+    /// The path of the module that declares it.
+    pub module: &'static str,
+    /// The trait's doc comment.
+    pub doc: &'static str,
+    /// `dyn Trait`.
+    pub type_id: TypeId,
+}
+
+/// An event extends a category: written by `#[event(extends(Category))]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not extend the category `{C}`",
+    note = "write `#[event(extends(..))]` on the event"
+)]
+pub trait Extends<C: ?Sized + Category>: Event {
+    /// The event as a member of the category.
+    fn upcast(&self) -> &C;
+}
+
+/// How to reach a category's trait object from an erased event.
+pub(crate) struct Upcast<C: ?Sized>(unsafe fn(NonNull<()>) -> NonNull<C>);
+
+impl<C: ?Sized> Upcast<C> {
+    pub(crate) const fn new(cast: unsafe fn(NonNull<()>) -> NonNull<C>) -> Self {
+        Self(cast)
+    }
+
+    pub(crate) fn cast(&self) -> unsafe fn(NonNull<()>) -> NonNull<C> {
+        self.0
+    }
+}
+
+/// One event's membership in one category.
+pub struct CategoryMembership {
+    pub(crate) category: fn() -> &'static CategoryMeta,
+    pub(crate) upcast: fn() -> Box<dyn Any + Send + Sync>,
+    pub(crate) forbids_queue: bool,
+}
+
+impl CategoryMembership {
+    /// The membership of `E` in `C`.
+    #[must_use]
+    pub const fn new<E: Extends<C>, C: ?Sized + Category>() -> Self {
+        Self {
+            category: C::category,
+            upcast: || Box::new(crate::erased::upcast::<E, C>()),
+            forbids_queue: C::Queueing::FORBIDS,
+        }
+    }
+}
+
+impl fmt::Debug for CategoryMembership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((self.category)().ident)
+    }
+}
+
+/// Whether listeners may be queued: [`Allowed`] or [`Forbids`].
+pub trait Queueing: 'static {
+    /// True where a listener must run inline.
+    const FORBIDS: bool;
+}
+
+/// Listeners may be queued.
+pub struct Allowed;
+
+/// The category `C` lets no listener be queued.
+pub struct Forbids<C: ?Sized>(PhantomData<C>);
+
+impl Queueing for Allowed {
+    const FORBIDS: bool = false;
+}
+impl<C: ?Sized + 'static> Queueing for Forbids<C> {
+    const FORBIDS: bool = true;
+}
+
+/// Joins the rules of two categories: one that forbids wins.
+pub trait Combine<Other> {
+    /// The rule of both together.
+    type Output: Queueing;
+}
+impl<Other: Queueing> Combine<Other> for Allowed {
+    type Output = Other;
+}
+impl<C: ?Sized + 'static, Other> Combine<Other> for Forbids<C> {
+    type Output = Forbids<C>;
+}
+
+/// The rule that a queued listener's event must satisfy.
+#[diagnostic::on_unimplemented(
+    message = "a listener of this event cannot be queued: `{Self}`",
+    label = "this event's listeners run inline",
+    note = "the category's listeners are the work itself and run inside its own job: remove `queue`, or listen to another event"
+)]
+pub trait MayQueue {}
+impl MayQueue for Allowed {}

@@ -1,0 +1,441 @@
+//! The dispatcher.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use chrono::{DateTime, Utc};
+
+use crate::builder::{EventsBuilder, Hook, Incident};
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::current::{self, AlreadySet, Scope};
+use crate::delivery::{Cause, Delivery};
+use crate::dispatch::{
+    DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, Stops, dispatch_ordered,
+    dispatch_ordered_sync,
+};
+use crate::erased::{Run, run_sync};
+use crate::event::{AnyEvent, Event, EventMeta};
+use crate::fake::{Fake, Fakes};
+use crate::queue::Queue;
+use crate::registry;
+use crate::runtime::Runtime;
+use crate::scope::{self, DeferError, FrameKind};
+use crate::state::{State, States};
+use crate::sync::lock;
+use crate::table::{Table, flags};
+use crate::wiring::Wiring;
+
+/// The dispatcher: a cheap handle, which clones share.
+///
+/// ```
+/// use events_core::{listener, Event, Events};
+///
+/// #[derive(Debug, Event)]
+/// struct OrderPaid { order: u64 }
+///
+/// #[listener(OrderPaid)]
+/// fn print(event: &OrderPaid) { println!("order {} paid", event.order); }
+///
+/// let events = Events::builder().build().unwrap();
+/// events.dispatch_sync(&OrderPaid { order: 7 }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Events {
+    inner: Arc<Inner>,
+    cause: Option<Cause>,
+    policy: ErrorPolicy,
+}
+
+/// What all handles of one dispatcher share. After `build` only the counters and what was added later change.
+pub(crate) struct Inner {
+    /// By event number. The first stands for events that have no number yet, and sends them the long way.
+    tables: Box<[Arc<Table>]>,
+    /// How many scopes are open anywhere: while there are none, no dispatch looks for them.
+    scopes: AtomicU32,
+    /// Tables of events that were met for the first time after `build`.
+    late: Mutex<HashMap<usize, Arc<Table>>>,
+    runtime: RwLock<Runtime>,
+    parts: Parts,
+}
+
+/// What the builder gives.
+pub(crate) struct Parts {
+    pub(crate) wiring: Wiring,
+    pub(crate) states: States,
+    pub(crate) queue: Option<Arc<dyn Queue>>,
+    pub(crate) hook: Hook,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fakes: Option<Fakes>,
+}
+
+impl Events {
+    pub(crate) fn of(parts: Parts, tables: Vec<Table>, policy: ErrorPolicy) -> Self {
+        let unknown = Table::of(Vec::new(), Vec::new(), Vec::new(), flags::UNKNOWN);
+        Self {
+            inner: Arc::new(Inner {
+                tables: std::iter::once(unknown).chain(tables).map(Arc::new).collect(),
+                scopes: AtomicU32::new(0),
+                late: Mutex::default(),
+                runtime: RwLock::default(),
+                parts,
+            }),
+            cause: None,
+            policy,
+        }
+    }
+
+    /// A builder, which starts from every listener that is linked.
+    #[must_use]
+    pub fn builder() -> EventsBuilder {
+        EventsBuilder::new()
+    }
+
+    /// A dispatcher that records events instead of running their listeners, for tests.
+    #[must_use]
+    pub fn fake() -> Fake {
+        Self::builder().fake()
+    }
+
+    /// Runs every listener of the event, sync or async, in order, after pushing the jobs of the queued ones. It
+    /// does nothing until it is awaited.
+    ///
+    /// Dropped half-way, it tells the error hook which listeners did not run.
+    ///
+    /// # Errors
+    ///
+    /// Lists every listener that failed or panicked; or says why nothing ran at all: a queue that takes no jobs, a
+    /// dispatcher that lacks what the listeners need.
+    #[inline]
+    #[must_use = "a dispatch does nothing until it is awaited"]
+    pub fn dispatch<'a, E: Event>(
+        &'a self,
+        event: &'a E,
+    ) -> impl Future<Output = Result<Dispatched<E::Response>, DispatchError<E::Response>>> + Send + 'a
+    {
+        self.dispatch_with(event, self.stops())
+    }
+
+    /// Runs the listeners of the event, in order, until the first that answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch`](Self::dispatch): listeners that failed before the answer. The error carries the answer.
+    #[must_use = "a dispatch does nothing until it is awaited"]
+    pub fn dispatch_until<'a, E: Event>(
+        &'a self,
+        event: &'a E,
+    ) -> impl Future<Output = Result<Dispatched<E::Response>, DispatchError<E::Response>>> + Send + 'a
+    {
+        self.dispatch_with(event, self.stops_at_answer())
+    }
+
+    #[inline]
+    async fn dispatch_with<E: Event>(
+        &self,
+        event: &E,
+        stops: Stops,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        let report = match self.inner.plain(E::meta(), flags::ASYNC) {
+            Some(table) if table.is_empty() => None,
+            Some(table) => Run::new(Context::new(self, event, table), stops).await,
+            None => dispatch_ordered(self, event, stops).await,
+        };
+        Report::into_result::<E>(report)
+    }
+
+    /// Runs every listener of the event without a runtime. If one is async, nothing runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch`](Self::dispatch), and if a listener is async or the queue cannot push without a runtime.
+    #[inline]
+    pub fn dispatch_sync<E: Event>(
+        &self,
+        event: &E,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        self.dispatch_sync_with(event, self.stops())
+    }
+
+    /// Runs the listeners of the event without a runtime, until the first that answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch_until`](Self::dispatch_until) and [`dispatch_sync`](Self::dispatch_sync).
+    pub fn dispatch_until_sync<E: Event>(
+        &self,
+        event: &E,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        self.dispatch_sync_with(event, self.stops_at_answer())
+    }
+
+    #[inline]
+    fn dispatch_sync_with<E: Event>(
+        &self,
+        event: &E,
+        stops: Stops,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        let report = match self.inner.plain(E::meta(), 0) {
+            Some(table) if table.is_empty() => None,
+            Some(table) => run_sync(&Context::new(self, event, table), stops),
+            None => dispatch_ordered_sync(self, event, stops),
+        };
+        Report::into_result::<E>(report)
+    }
+
+    /// Dispatches what `event` makes if `condition` holds; makes nothing otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch`](Self::dispatch).
+    pub async fn dispatch_if<E: Event>(
+        &self,
+        condition: bool,
+        event: impl FnOnce() -> E,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        if condition {
+            self.dispatch(&event()).await
+        } else {
+            Ok(Dispatched::quiet())
+        }
+    }
+
+    /// Dispatches what `event` makes unless `condition` holds; makes nothing otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch`](Self::dispatch).
+    pub async fn dispatch_unless<E: Event>(
+        &self,
+        condition: bool,
+        event: impl FnOnce() -> E,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
+        self.dispatch_if(!condition, event).await
+    }
+
+    /// Dispatches an event whose type is not known here. Answers are not kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch`](Self::dispatch).
+    pub async fn dispatch_any(&self, event: &dyn AnyEvent) -> Result<Dispatched, DispatchError> {
+        Report::into_untyped(dispatch_ordered(self, event, self.stops()).await)
+    }
+
+    /// Dispatches an event whose type is not known here, without a runtime. Answers are not kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispatch_sync`](Self::dispatch_sync).
+    pub fn dispatch_any_sync(&self, event: &dyn AnyEvent) -> Result<Dispatched, DispatchError> {
+        Report::into_untyped(dispatch_ordered_sync(self, event, self.stops()))
+    }
+
+    /// A handle whose dispatches follow another policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: ErrorPolicy) -> Self {
+        Self {
+            policy,
+            ..self.clone()
+        }
+    }
+
+    /// Runs a block whose dispatches by this dispatcher wait until it ends, and are dropped if it fails, panics or
+    /// is itself dropped. Inside another such block they go on to wait for that one. Events must be `Clone`.
+    ///
+    /// # Errors
+    ///
+    /// The block's own error, or the dispatches that failed after it.
+    pub async fn defer<T, E>(
+        &self,
+        block: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, DeferError<T, E>> {
+        scope::defer(self, block).await
+    }
+
+    /// As [`defer`](Self::defer), without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`defer`](Self::defer).
+    pub fn defer_sync<T, E>(
+        &self,
+        block: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, DeferError<T, E>> {
+        scope::defer_sync(self, block)
+    }
+
+    /// Runs a block in which this dispatcher dispatches nothing: neither listeners nor jobs.
+    pub fn without_events<F: Future>(&self, block: F) -> impl Future<Output = F::Output> + use<F> {
+        scope::within(self, FrameKind::Muted, block)
+    }
+
+    /// As [`without_events`](Self::without_events), without a runtime.
+    pub fn without_events_sync<T>(&self, block: impl FnOnce() -> T) -> T {
+        scope::within_sync(self, FrameKind::Muted, block)
+    }
+
+    /// Makes this the program's dispatcher, for `event.dispatch()`. Libraries leave it alone.
+    ///
+    /// # Errors
+    ///
+    /// If one is set already.
+    pub fn set_default(self) -> Result<(), AlreadySet> {
+        current::set_default(self)
+    }
+
+    /// The current dispatcher: that of the innermost [`scope`](Self::scope), else the program's, else one of all
+    /// linked listeners and no state.
+    #[must_use]
+    pub fn current() -> Self {
+        current::with(Self::clone)
+    }
+
+    /// Runs a future with this as the current dispatcher. It follows the task across awaits, not into tasks that
+    /// it spawns.
+    pub fn scope<F: Future>(&self, block: F) -> Scope<F> {
+        Scope::new(self.clone(), block)
+    }
+
+    /// Runs a function with this as the current dispatcher.
+    pub fn scope_sync<T>(&self, block: impl FnOnce() -> T) -> T {
+        current::scope_sync(self, block)
+    }
+
+    /// The state `T`, if the dispatcher has it.
+    #[must_use]
+    pub fn state<T: Any + Send + Sync>(&self) -> Option<&State<T>> {
+        self.inner.parts.states.get()
+    }
+
+    /// The time by the dispatcher's clock.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.parts.clock.now()
+    }
+
+    /// Tells the error hook of failures that nobody else hears of.
+    pub fn tell_failures(&self, failures: &[Failure]) {
+        for failure in failures {
+            (self.inner.parts.hook)(&Incident::Failed(failure));
+        }
+    }
+
+    pub(crate) fn tell_not_run(&self, not_run: &NotRun) {
+        (self.inner.parts.hook)(&Incident::NotRun(not_run));
+    }
+
+    #[inline]
+    pub(crate) fn stops(&self) -> Stops {
+        Stops {
+            at_failure: self.policy == ErrorPolicy::FailFast,
+            at_answer: false,
+        }
+    }
+
+    fn stops_at_answer(&self) -> Stops {
+        Stops {
+            at_answer: true,
+            ..self.stops()
+        }
+    }
+
+    pub(crate) fn new_delivery(&self) -> Delivery {
+        Delivery::new(self.now(), self.cause)
+    }
+
+    /// A handle whose dispatches have this delivery as their cause.
+    pub(crate) fn caused_by(&self, delivery: &Delivery) -> Self {
+        Self {
+            cause: Some(delivery.as_cause()),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn queue(&self) -> Option<&dyn Queue> {
+        self.inner.parts.queue.as_deref()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("listeners", &self.inner.parts.wiring.all().len())
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// The event's table, if its dispatches may take the short way: it has no flag but those allowed.
+    #[inline]
+    fn plain(&self, meta: &'static EventMeta, allowed: u32) -> Option<&Table> {
+        let table = self.tables.get(meta.index())?;
+        let in_the_way = (table.flags() & !allowed) | self.scopes.load(Ordering::Relaxed);
+        if in_the_way == 0 { Some(table) } else { None }
+    }
+
+    /// The event's table without what was added while the program runs.
+    pub(crate) fn frozen(&self, meta: &'static EventMeta) -> Arc<Table> {
+        let number = registry::number_of(meta);
+        if let Some(table) = self.tables.get(number) {
+            return table.clone();
+        }
+        lock(&self.late)
+            .entry(number)
+            .or_insert_with(|| Arc::new(self.parts.freeze(meta)))
+            .clone()
+    }
+
+    /// The event's table, with what was added while the program runs.
+    pub(crate) fn merged(&self, meta: &'static EventMeta) -> Arc<Table> {
+        self.runtime_merged(meta, self.frozen(meta))
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().map(|table| &**table)
+    }
+
+    pub(crate) fn runtime(&self) -> &RwLock<Runtime> {
+        &self.runtime
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    pub(crate) fn fakes(&self) -> Option<&Fakes> {
+        self.parts.fakes.as_ref()
+    }
+
+    pub(crate) fn has_scopes(&self) -> bool {
+        self.scopes.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn scope_opened(&self) {
+        self.scopes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn scope_closed(&self) {
+        self.scopes.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Parts {
+    pub(crate) fn freeze(&self, meta: &'static EventMeta) -> Table {
+        let fake = if self.fakes.is_some() { flags::FAKE } else { 0 };
+        Table::freeze(meta, self.wiring.hearing(meta), &self.states, fake)
+    }
+}

@@ -1,0 +1,252 @@
+//! How a queued listener is run: the options of `#[listener(.., queue)]`, and the hook for what failed for good.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::{FromContext, Needs};
+use crate::BoxError;
+use crate::context::Context;
+use crate::event::{AnyEvent, Event};
+use crate::future::BoxFuture;
+use crate::queue::JobFailure;
+
+/// The options of a queued listener.
+#[derive(Clone, Debug)]
+pub struct QueueOptions {
+    /// The queue's name.
+    pub queue: &'static str,
+    /// Attempts at most; the queue's default where none is given.
+    pub tries: Option<u32>,
+    /// The waits between attempts; the last repeats. Empty: the queue's default.
+    pub backoff: &'static [Duration],
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// How long the first attempt waits.
+    pub delay: Option<Duration>,
+    /// How long after the dispatch an attempt may still start.
+    pub retry_for: Option<Duration>,
+    /// Whether an equal job that is still waiting makes this one superfluous.
+    pub unique: Option<Unique>,
+    /// What runs when the job has failed for good.
+    pub failed: Option<FailedHook>,
+    /// What happens when a model that the event names is gone.
+    pub on_missing: OnMissing,
+}
+
+impl QueueOptions {
+    /// No options but the queue's name.
+    #[must_use]
+    pub const fn new(queue: &'static str) -> Self {
+        Self {
+            queue,
+            tries: None,
+            backoff: &[],
+            timeout: None,
+            delay: None,
+            retry_for: None,
+            unique: None,
+            failed: None,
+            on_missing: OnMissing::Fail,
+        }
+    }
+
+    /// The attempts at most: as given, else without bound where `retry_for` bounds the time, else the default.
+    #[must_use]
+    pub fn max_tries(&self) -> u32 {
+        match (self.tries, self.retry_for) {
+            (Some(tries), _) => tries,
+            (None, Some(_)) => u32::MAX,
+            (None, None) => Backoff::DEFAULT_TRIES,
+        }
+    }
+
+    /// The waits between the attempts.
+    #[must_use]
+    pub fn waits(&self) -> Backoff {
+        Backoff(if self.backoff.is_empty() {
+            Backoff::DEFAULT
+        } else {
+            self.backoff
+        })
+    }
+}
+
+/// The waits between attempts: a list of which the last value repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff(&'static [Duration]);
+
+impl Backoff {
+    /// Attempts where `tries` is not given.
+    pub const DEFAULT_TRIES: u32 = 3;
+    /// Waits where `backoff` is not given: 10 s, 1 min, 5 min.
+    pub const DEFAULT: &'static [Duration] = &[
+        Duration::from_secs(10),
+        Duration::from_mins(1),
+        Duration::from_mins(5),
+    ];
+
+    /// The wait after attempt number `attempt`, which counts from 1.
+    #[must_use]
+    pub fn after(&self, attempt: u32) -> Duration {
+        let last = self.0.len().saturating_sub(1);
+        let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.0.get(index.min(last)).copied().unwrap_or_default()
+    }
+}
+
+/// What makes two jobs of one listener equal.
+#[derive(Clone, Copy, Debug)]
+pub struct Unique {
+    /// The key; the payload where none is given.
+    pub key: Option<fn(&dyn AnyEvent) -> String>,
+    /// How long after its dispatch a job keeps others away at most.
+    pub for_at_most: Option<Duration>,
+}
+
+/// What happens to a job whose event names a model that is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMissing {
+    /// The job fails and is kept with its reason.
+    #[default]
+    Fail,
+    /// The job counts as done.
+    Discard,
+}
+
+/// The function of `failed = path`, erased.
+#[derive(Clone, Copy)]
+pub struct FailedHook {
+    /// Its path, as written.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(
+        &'a dyn AnyEvent,
+        &'a JobFailure,
+        &Context<'a>,
+    ) -> BoxFuture<'a, Result<(), BoxError>>,
+    /// Names what its arguments need.
+    pub needs: fn(&mut Needs),
+}
+
+impl std::fmt::Debug for FailedHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A function that can be a listener's `failed` hook: `fn(&E, &JobFailure, ..)` with the arguments of a listener,
+/// sync or async, that returns `()` or a `Result` of it. `Form` tells the forms apart and is inferred.
+#[diagnostic::on_unimplemented(
+    message = "this function cannot be the `failed` hook of a listener of `{E}`",
+    note = "write `fn hook(event: &TheEvent, failure: &JobFailure)`, sync or async, with the arguments of a listener after these two, returning `()` or `Result<(), E>`"
+)]
+pub trait HookCall<'a, E, Form> {
+    /// Names what the arguments need.
+    fn needs(needs: &mut Needs);
+
+    /// Runs the function.
+    fn run(
+        self,
+        event: &'a E,
+        failure: &'a JobFailure,
+        cx: &Context<'a>,
+    ) -> BoxFuture<'a, Result<(), BoxError>>;
+}
+
+/// What a `failed` hook may return.
+pub trait HookReturn {
+    /// As a result.
+    ///
+    /// # Errors
+    ///
+    /// The hook's own.
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl HookReturn for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> HookReturn for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// The form of a sync hook.
+pub struct SyncForm<Args>(Args);
+/// The form of an async hook.
+pub struct AsyncForm<Args, Output>(Args, Output);
+
+macro_rules! hook {
+    ($($name:ident),*) => {
+        impl<'a, E, F, R, $($name),*> HookCall<'a, E, SyncForm<(R, $($name,)*)>> for F
+        where
+            E: 'a,
+            F: FnOnce(&'a E, &'a JobFailure, $($name),*) -> R,
+            R: HookReturn,
+            $($name: FromContext<'a>,)*
+        {
+            fn needs(needs: &mut Needs) {
+                let _ = &needs;
+                $($name::needs(needs);)*
+            }
+
+            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> BoxFuture<'a, Result<(), BoxError>> {
+                let _ = cx;
+                let result = (|| { self(event, failure, $($name::from_context(cx)?),*).into_result() })();
+                Box::pin(std::future::ready(result))
+            }
+        }
+
+        impl<'a, E, F, R, $($name),*> HookCall<'a, E, AsyncForm<($($name,)*), R>> for F
+        where
+            E: 'a,
+            F: FnOnce(&'a E, &'a JobFailure, $($name),*) -> R,
+            R: Future + Send + 'a,
+            R::Output: HookReturn,
+            $($name: FromContext<'a>,)*
+        {
+            fn needs(needs: &mut Needs) {
+                let _ = &needs;
+                $($name::needs(needs);)*
+            }
+
+            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> BoxFuture<'a, Result<(), BoxError>> {
+                let _ = cx;
+                let future = (|| { Ok::<_, BoxError>(self(event, failure, $($name::from_context(cx)?),*)) })();
+                match future {
+                    Ok(future) => Box::pin(async move { future.await.into_result() }),
+                    Err(error) => Box::pin(std::future::ready(Err(error))),
+                }
+            }
+        }
+    };
+}
+hook!();
+hook!(A);
+hook!(A, B);
+hook!(A, B, C);
+hook!(A, B, C, D);
+
+/// Runs `hook` for an erased event. Called by what `#[listener(failed = path)]` writes.
+pub fn run_hook<'a, E: Event, Form>(
+    hook: impl HookCall<'a, E, Form>,
+    event: &'a dyn AnyEvent,
+    failure: &'a JobFailure,
+    cx: &Context<'a>,
+) -> BoxFuture<'a, Result<(), BoxError>> {
+    match event.downcast_ref::<E>() {
+        Some(event) => hook.run(event, failure, cx),
+        None => Box::pin(std::future::ready(Err(
+            "the hook is of another event's listener".into(),
+        ))),
+    }
+}
+
+/// Names what `hook` needs. Called by what `#[listener(failed = path)]` writes.
+pub fn hook_needs<'a, E: Event, Form, H: HookCall<'a, E, Form>>(_: H, needs: &mut Needs) {
+    H::needs(needs);
+}

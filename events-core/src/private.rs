@@ -1,0 +1,27 @@
+//! What generated code calls: ordinary functions and types, documented and tested, but no promise to users.
+
+pub use ::inventory;
+pub use ::serde;
+
+pub use crate::durable::{
+    DecodeError, EncodeError, Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord, ModelRef,
+    concrete, from_json, model_type, to_json,
+};
+pub use crate::erased::{ErasedEvent, Note, Outcome};
+pub use crate::event::{
+    Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, Combine, DurableForm, Event,
+    EventMeta, Extends, Forbids, Probe, Unclonable, Undebuggable,
+};
+pub use crate::future::BoxFuture;
+pub use crate::listener::{
+    AsyncListener, Condition, Durable, FailedHook, Heard, Hears, Instance, IntoOutcome,
+    ListenerRecord, OnMissing, QueueOptions, Source, Subscriber, SyncListener, Unique,
+    assert_category_may_queue, assert_clone, assert_durable, assert_event, assert_may_queue,
+    hook_needs, run_hook,
+};
+pub use crate::registry::{Handle, Registration};
+
+/// A listener's answer, as its outcome.
+pub fn answer<T: Send + 'static>(answer: T) -> Outcome {
+    Outcome::note(Note::Answer(Box::new(answer)))
+}

@@ -1,0 +1,193 @@
+//! A job: one queued listener's share of one event.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::BoxError;
+use crate::delivery::Delivery;
+use crate::event::AnyEvent;
+use crate::listener::ListenerRecord;
+
+/// One queued listener's share of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Identifies the job: a version 7 UUID.
+    pub id: Uuid,
+    /// The queue's name.
+    pub queue: String,
+    /// The event's stored name.
+    pub event: String,
+    /// The version of the event's wire form.
+    pub version: u32,
+    /// The event, as JSON. Jobs of one event share it.
+    pub payload: Arc<str>,
+    /// The listener's name.
+    pub listener: String,
+    /// The dispatch it comes from.
+    pub delivery: Delivery,
+    /// When the next attempt may start.
+    pub run_at: DateTime<Utc>,
+    /// When no attempt may start any more.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What makes it equal to another job of its listener.
+    pub unique_key: Option<String>,
+    /// Until when it keeps equal jobs away; none: until it ends.
+    pub unique_until: Option<DateTime<Utc>>,
+    /// How many attempts have started. Whoever runs the job counts one *before* the run.
+    pub attempts: u32,
+}
+
+impl Job {
+    /// The job of a listener, or none if it is not queued.
+    pub(crate) fn for_listener(
+        event: &dyn AnyEvent,
+        listener: &ListenerRecord,
+        payload: &Arc<str>,
+        delivery: Delivery,
+    ) -> Option<Self> {
+        let options = listener.queue?;
+        let meta = event.any_meta();
+        Some(Self {
+            id: Uuid::now_v7(),
+            queue: options.queue.to_owned(),
+            event: meta.display_name().to_owned(),
+            version: meta.durable.map_or(1, |form| form.version),
+            payload: payload.clone(),
+            listener: listener.name.to_string(),
+            delivery,
+            run_at: later(delivery.at, options.delay.unwrap_or_default()),
+            expires_at: options.retry_for.map(|span| later(delivery.at, span)),
+            unique_key: options.unique.map(|unique| match unique.key {
+                Some(key) => key(event),
+                None => payload.to_string(),
+            }),
+            unique_until: options
+                .unique
+                .and_then(|unique| unique.for_at_most)
+                .map(|span| later(delivery.at, span)),
+            attempts: 0,
+        })
+    }
+}
+
+/// A time after another; the latest there is, where it would be later than that.
+pub(super) fn later(than: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(by)
+        .ok()
+        .and_then(|by| than.checked_add_signed(by))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// What became of one attempt.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The listener ran; the job is done.
+    Done,
+    /// A model is gone and the listener wants such jobs discarded; the job is done.
+    Discarded(JobFailure),
+    /// The attempt failed; the next may start at this time.
+    Retry {
+        /// When.
+        at: DateTime<Utc>,
+        /// Why the attempt failed.
+        failure: JobFailure,
+    },
+    /// The job has failed for good: keep it, with this reason, where a person can see and retry it.
+    Park(JobFailure),
+}
+
+/// Why a job cannot be run, or is not run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ParkReason {
+    /// Every attempt failed.
+    Exhausted,
+    /// The time in which attempts may start is over.
+    Expired,
+    /// The payload cannot be read.
+    Undecodable,
+    /// No event of this program has the job's event name.
+    UnknownEvent,
+    /// No listener of the event has the job's listener name.
+    UnknownListener,
+    /// The event's wire form has another version.
+    UnknownVersion,
+    /// A model that the event names is gone.
+    MissingModel,
+    /// The dispatcher lacks what the listener needs.
+    Unwired,
+}
+
+impl fmt::Display for ParkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Undecodable => "undecodable",
+            Self::UnknownEvent => "unknown event",
+            Self::UnknownListener => "unknown listener",
+            Self::UnknownVersion => "unknown version",
+            Self::MissingModel => "missing model",
+            Self::Unwired => "unwired",
+        })
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug)]
+pub struct JobFailure {
+    reason: ParkReason,
+    message: String,
+    error: Option<Arc<BoxError>>,
+}
+
+impl JobFailure {
+    pub(super) fn new(reason: ParkReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            error: None,
+        }
+    }
+
+    pub(super) fn with_error(mut self, error: BoxError) -> Self {
+        self.error = Some(Arc::new(error));
+        self
+    }
+
+    pub(super) fn with_reason(mut self, reason: ParkReason) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// The reason that is kept with the job.
+    #[must_use]
+    pub fn reason(&self) -> ParkReason {
+        self.reason
+    }
+
+    /// What the listener said, or what is wrong with the job.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The listener's own error, where it returned one.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.error.as_ref().map(|error| &***error)
+    }
+}
+
+impl fmt::Display for JobFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
+}

@@ -1,0 +1,12 @@
+//! Queued listeners: the port that a queue implements, the jobs it holds, and what runs one of them.
+
+mod capability;
+mod job;
+mod memory;
+mod port;
+mod process;
+
+pub use capability::Capability;
+pub use job::{Job, JobFailure, ParkReason, Verdict};
+pub use memory::{Drained, MemoryQueue, Parked};
+pub use port::{PushError, Queue};

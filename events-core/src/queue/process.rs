@@ -1,0 +1,226 @@
+//! The run of one job: the same for every queue.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::{DateTime, Utc};
+
+use super::job::{Job, JobFailure, ParkReason, Verdict, later};
+use crate::context::Context;
+use crate::delivery::Attempt;
+use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
+use crate::durable::{DecodeError, Loader};
+use crate::erased::message_of;
+use crate::event::AnyEvent;
+use crate::events::Events;
+use crate::extensions::Extensions;
+use crate::future::CatchPanic;
+use crate::listener::{OnMissing, QueueOptions};
+use crate::table::{Entry, Table};
+
+impl Events {
+    /// Runs one attempt of a job: reads the event, loads its models, runs the listener. Nothing the job holds makes
+    /// this panic. Whoever calls has counted the attempt in `job.attempts` before, and carries out the verdict.
+    pub async fn process(&self, job: &Job) -> Verdict {
+        self.process_with(job, &Extensions::new()).await
+    }
+
+    /// As [`process`](Self::process), with values that the listener may ask for, as the job's transaction.
+    pub async fn process_with(&self, job: &Job, extensions: &Extensions) -> Verdict {
+        let (entry, options) = match self.listener_of(job) {
+            Ok(found) => found,
+            Err(failure) => return Verdict::Park(failure),
+        };
+        let attempt = attempt(job, options, self.now());
+        if job.expires_at.is_some_and(|expiry| self.now() > expiry) && job.attempts > 1 {
+            return Verdict::Park(JobFailure::new(
+                ParkReason::Expired,
+                "the time in which attempts may start is over",
+            ));
+        }
+        let event = match self.read(job).await {
+            Ok(event) => event,
+            Err(failure) => {
+                return match failure.reason() {
+                    ParkReason::MissingModel if options.on_missing == OnMissing::Discard => {
+                        Verdict::Discarded(failure)
+                    }
+                    // A loader failed: as good as the listener itself.
+                    ParkReason::Exhausted => retry_or_park(job, options, self.now(), failure),
+                    _ => Verdict::Park(failure),
+                };
+            }
+        };
+        let listener = entry.record().clone();
+        let failed = dispatch_job(self, &*event, entry, job.delivery, attempt, extensions).await;
+        let Some(failed) = failed else {
+            return Verdict::Done;
+        };
+        let verdict = retry_or_park(job, options, self.now(), describe(failed));
+        if let (Verdict::Park(failure), Some(_)) = (&verdict, options.failed) {
+            self.run_failed_hook(job, &*event, failure, options, extensions, attempt, || {
+                ListenerInfo(listener.clone())
+            })
+            .await;
+        }
+        verdict
+    }
+
+    /// The listener of a job, by its stored name or one it had before.
+    fn listener_of(&self, job: &Job) -> Result<(Entry, &'static QueueOptions), JobFailure> {
+        let unknown = |reason, message: String| Err(JobFailure::new(reason, message));
+        let Some(meta) = self.inner().parts().wiring.event_named(&job.event) else {
+            return unknown(
+                ParkReason::UnknownEvent,
+                format!("this program has no event named `{}`", job.event),
+            );
+        };
+        let version = meta.durable.map_or(0, |form| form.version);
+        if version != job.version {
+            return unknown(
+                ParkReason::UnknownVersion,
+                format!(
+                    "the job holds version {} of `{}`, this program has version {version}",
+                    job.version, job.event
+                ),
+            );
+        }
+        let table = self.inner().merged(meta);
+        let found = table.queued().iter().find(|entry| {
+            let record = entry.record();
+            record.name == job.listener || record.formerly.contains(&&*job.listener)
+        });
+        let Some((entry, options)) =
+            found.and_then(|entry| Some((entry.clone(), entry.record().queue?)))
+        else {
+            return unknown(
+                ParkReason::UnknownListener,
+                format!(
+                    "`{}` has no queued listener named `{}`",
+                    job.event, job.listener
+                ),
+            );
+        };
+        let name = &entry.record().name;
+        if let Some(fault) = table
+            .faults()
+            .iter()
+            .find(|fault| fault.listener().is_some_and(|at| at.name() == name))
+        {
+            return unknown(ParkReason::Unwired, fault.to_string());
+        }
+        Ok((entry, options))
+    }
+
+    async fn read(&self, job: &Job) -> Result<Box<dyn AnyEvent>, JobFailure> {
+        let form = self
+            .inner()
+            .parts()
+            .wiring
+            .event_named(&job.event)
+            .and_then(|meta| meta.durable);
+        let Some(form) = form else {
+            return Err(JobFailure::new(
+                ParkReason::Undecodable,
+                "the event has no wire form",
+            ));
+        };
+        let reading =
+            CatchPanic::new(AssertUnwindSafe(|| (form.decode)(&job.payload, Loader(self))));
+        match reading.await {
+            Ok(Ok(event)) => Ok(event),
+            Ok(Err(error)) => Err(unreadable(error)),
+            // A loader, or a field's own `Deserialize`, panicked.
+            Err(payload) => Err(JobFailure::new(
+                ParkReason::Exhausted,
+                format!("panicked while the event was read: {}", message_of(payload)),
+            )),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn run_failed_hook(
+        &self,
+        job: &Job,
+        event: &dyn AnyEvent,
+        failure: &JobFailure,
+        options: &QueueOptions,
+        extensions: &Extensions,
+        attempt: Attempt,
+        listener: impl Fn() -> ListenerInfo,
+    ) {
+        let Some(hook) = options.failed else { return };
+        let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
+        let running = CatchPanic::new(AssertUnwindSafe(|| {
+            let cx = Context::new(self, event, &table).with(
+                Some(job.delivery),
+                attempt,
+                Some(extensions),
+            );
+            (hook.run)(event, failure, &cx)
+        }));
+        let cause = match running.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => FailureCause::Error(error),
+            Err(payload) => FailureCause::Panic(message_of(payload)),
+        };
+        self.tell_failures(&[Failure::new(event.name(), listener(), cause)]);
+    }
+}
+
+fn attempt(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Attempt {
+    Attempt {
+        number: job.attempts,
+        max: options.max_tries(),
+        likely_final: next_at(job, options, now).is_none(),
+    }
+}
+
+/// When the attempt after this one may start, if there is one.
+fn next_at(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let at = later(now, options.waits().after(job.attempts));
+    let in_time = job.expires_at.is_none_or(|expiry| at <= expiry);
+    (job.attempts < options.max_tries() && in_time).then_some(at)
+}
+
+fn retry_or_park(
+    job: &Job,
+    options: &QueueOptions,
+    now: DateTime<Utc>,
+    failure: JobFailure,
+) -> Verdict {
+    match next_at(job, options, now) {
+        Some(at) => Verdict::Retry { at, failure },
+        None if job.attempts < options.max_tries() => {
+            Verdict::Park(failure.with_reason(ParkReason::Expired))
+        }
+        None => Verdict::Park(failure),
+    }
+}
+
+/// The listener's failure. Its text is the user's own `Display`, which may panic.
+fn describe(failure: Failure) -> JobFailure {
+    match failure.into_cause() {
+        FailureCause::Error(error) => {
+            let message = catch_unwind(AssertUnwindSafe(|| error.to_string()))
+                .unwrap_or_else(|_| "an error whose text cannot be made".to_owned());
+            JobFailure::new(ParkReason::Exhausted, message).with_error(error)
+        }
+        FailureCause::Panic(message) => {
+            JobFailure::new(ParkReason::Exhausted, format!("panicked: {message}"))
+        }
+    }
+}
+
+fn unreadable(error: DecodeError) -> JobFailure {
+    let message = error.to_string();
+    match error {
+        DecodeError::MissingModel { .. } => JobFailure::new(ParkReason::MissingModel, message),
+        DecodeError::NoLoader(_) => JobFailure::new(ParkReason::Unwired, message),
+        DecodeError::Load { error, .. } => {
+            JobFailure::new(ParkReason::Exhausted, message).with_error(error)
+        }
+        DecodeError::Deserialize(_) | DecodeError::WrongModel { .. } => {
+            JobFailure::new(ParkReason::Undecodable, message)
+        }
+    }
+}

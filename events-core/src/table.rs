@@ -1,0 +1,315 @@
+//! The frozen listeners of one event type in one dispatcher.
+
+use std::any::{Any, TypeId};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::builder::Fault;
+use crate::erased::{HotSlice, Resolved};
+use crate::event::{AnyEvent, EventMeta};
+use crate::listener::{Hears, Kind, ListenerRecord, Need, Needs};
+use crate::state::States;
+
+/// A listener's record: linked, or made by this dispatcher.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    Linked(&'static ListenerRecord),
+    Own(Arc<ListenerRecord>),
+}
+
+impl std::ops::Deref for Record {
+    type Target = ListenerRecord;
+
+    fn deref(&self) -> &ListenerRecord {
+        match self {
+            Self::Linked(record) => record,
+            Self::Own(record) => record,
+        }
+    }
+}
+
+/// The subscriber or closure that a listener's calls belong to: an `Instance<T>`, and the id of its `T`.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub(crate) of: TypeId,
+    pub(crate) instance: Arc<dyn Any + Send + Sync>,
+}
+
+/// A listener as this dispatcher has it.
+#[derive(Clone)]
+pub(crate) struct Wired {
+    pub(crate) record: Record,
+    pub(crate) owner: Option<Owner>,
+}
+
+/// How closely a listener names the event: closer runs first among equal priorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    Exact,
+    Category,
+    Pattern,
+}
+
+/// One listener of the table's event.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) wired: Wired,
+    pub(crate) rank: Rank,
+    /// The way to the category that the listener hears.
+    pub(crate) upcast: Option<Arc<dyn Any + Send + Sync>>,
+    resolved: Option<Arc<[Resolved]>>,
+}
+
+impl Entry {
+    pub(crate) fn record(&self) -> &Record {
+        &self.wired.record
+    }
+}
+
+/// What makes a dispatch take the long way, and whether it needs a runtime.
+pub(crate) mod flags {
+    /// At least one inline listener is async.
+    pub(crate) const ASYNC: u32 = 1;
+    /// At least one listener is queued.
+    pub(crate) const QUEUED: u32 = 1 << 1;
+    /// At least one listener has a condition.
+    pub(crate) const CONDITION: u32 = 1 << 2;
+    /// The event, or a listener, waits for a commit.
+    pub(crate) const AFTER_COMMIT: u32 = 1 << 3;
+    /// A listener lacks what it needs: nothing may run.
+    pub(crate) const REFUSES: u32 = 1 << 4;
+    /// A listener was added while the program runs.
+    pub(crate) const RUNTIME: u32 = 1 << 5;
+    /// The event has no number yet.
+    pub(crate) const UNKNOWN: u32 = 1 << 7;
+    /// The dispatcher records instead of running.
+    pub(crate) const FAKE: u32 = 1 << 6;
+}
+
+/// The listeners of one event type in their order, merged and frozen.
+pub(crate) struct Table {
+    flags: AtomicU32,
+    calls: HotSlice,
+    entries: Box<[Entry]>,
+    queued: Box<[Entry]>,
+    faults: Vec<Fault>,
+}
+
+impl Table {
+    /// Merges what hears the event. `wired` may come in any order.
+    pub(crate) fn freeze<'w>(
+        meta: &'static EventMeta,
+        wired: impl IntoIterator<Item = (&'w Wired, Rank)>,
+        states: &States,
+        more_flags: u32,
+    ) -> Self {
+        let mut ordered: Vec<(&Wired, Rank)> = wired.into_iter().collect();
+        ordered.sort_by(|(a, a_rank), (b, b_rank)| {
+            (Reverse(a.record.priority), a_rank, &a.record.name).cmp(&(
+                Reverse(b.record.priority),
+                b_rank,
+                &b.record.name,
+            ))
+        });
+        let mut faults = Vec::new();
+        let (mut inline, mut queued) = (Vec::with_capacity(ordered.len()), Vec::new());
+        for (wired, rank) in ordered {
+            let entry = entry(meta, wired, rank, states, &mut faults);
+            if wired.record.queue.is_some() {
+                queued.push(entry);
+            } else {
+                inline.push(entry);
+            }
+        }
+        Self::of(inline, queued, faults, more_flags | after_commit(meta))
+    }
+
+    /// A table of entries that are resolved and in order.
+    pub(crate) fn of(
+        inline: Vec<Entry>,
+        queued: Vec<Entry>,
+        faults: Vec<Fault>,
+        more_flags: u32,
+    ) -> Self {
+        let mut flags = more_flags;
+        for entry in inline.iter().chain(&queued) {
+            let record = entry.record();
+            flags |= flag(record.when.is_some(), flags::CONDITION);
+            flags |= flag(record.after_commit, flags::AFTER_COMMIT);
+        }
+        flags |= flag(
+            inline.iter().any(|entry| entry.record().kind == Kind::Async),
+            flags::ASYNC,
+        );
+        flags |= flag(!queued.is_empty(), flags::QUEUED);
+        flags |= flag(!faults.is_empty(), flags::REFUSES);
+        let calls = HotSlice::new(
+            inline
+                .iter()
+                .map(|entry| (entry.record().call, entry.resolved.clone())),
+        );
+        Self {
+            flags: AtomicU32::new(flags),
+            calls,
+            entries: inline.into_boxed_slice(),
+            queued: queued.into_boxed_slice(),
+            faults,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// Whether dispatches must look for listeners that were added while the program runs.
+    pub(crate) fn set_runtime(&self, some: bool) {
+        if some {
+            self.flags.fetch_or(flags::RUNTIME, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!flags::RUNTIME, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_async(&self) -> bool {
+        self.flags() & flags::ASYNC != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.calls.len() == 0
+    }
+
+    #[inline]
+    pub(crate) fn calls(&self) -> &HotSlice {
+        &self.calls
+    }
+
+    /// The inline listener at an index of the calls.
+    pub(crate) fn entry(&self, index: usize) -> &Entry {
+        &self.entries[index]
+    }
+
+    /// The inline listeners, in order.
+    pub(crate) fn inline(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The queued listeners, in order.
+    pub(crate) fn queued(&self) -> &[Entry] {
+        &self.queued
+    }
+
+    /// What its listeners lack.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+fn flag(set: bool, flag: u32) -> u32 {
+    if set { flag } else { 0 }
+}
+
+fn after_commit(meta: &EventMeta) -> u32 {
+    flag(meta.after_commit, flags::AFTER_COMMIT)
+}
+
+/// How closely the listener names the event, if it hears it at all.
+pub(crate) fn rank_for(record: &ListenerRecord, meta: &EventMeta) -> Option<Rank> {
+    match &record.hears {
+        Hears::Types(types) => types
+            .iter()
+            .any(|heard| heard().type_id == meta.type_id)
+            .then_some(Rank::Exact),
+        Hears::Category(category) => {
+            let id = category().type_id;
+            meta.categories
+                .iter()
+                .any(|membership| (membership.category)().type_id == id)
+                .then_some(Rank::Category)
+        }
+        Hears::Pattern(pattern) => meta
+            .name
+            .is_some_and(|name| crate::pattern::matches(pattern, name))
+            .then_some(Rank::Pattern),
+    }
+}
+
+/// Resolves what one listener needs; what is missing goes to `faults`.
+fn entry(
+    meta: &'static EventMeta,
+    wired: &Wired,
+    rank: Rank,
+    states: &States,
+    faults: &mut Vec<Fault>,
+) -> Entry {
+    let record = &*wired.record;
+    let upcast = match &record.hears {
+        Hears::Category(category) => {
+            let id = category().type_id;
+            meta.categories
+                .iter()
+                .find(|membership| (membership.category)().type_id == id)
+                .map(|membership| Arc::from((membership.upcast)()))
+        }
+        Hears::Types(_) | Hears::Pattern(_) => None,
+    };
+    if !casts_to(record, meta, rank) {
+        faults.push(Fault::mismatched(record, meta));
+    }
+    Entry {
+        wired: wired.clone(),
+        rank,
+        upcast,
+        resolved: record
+            .needs
+            .and_then(|needs| resolve(needs, wired, meta, states, faults)),
+    }
+}
+
+/// Whether the type that the listener's call casts to is one that the event has. The macros always write it so;
+/// a record that was put together otherwise must not run.
+fn casts_to(record: &ListenerRecord, meta: &EventMeta, rank: Rank) -> bool {
+    let any = TypeId::of::<dyn AnyEvent>();
+    let wanted = match (&record.hears, rank) {
+        (Hears::Types(_), Rank::Exact) => meta.type_id,
+        (Hears::Category(category), _) => category().type_id,
+        _ => any,
+    };
+    let fits = |heard: TypeId| heard == wanted || heard == any;
+    fits(record.heard) && record.when.is_none_or(|when| fits(when.heard))
+}
+
+fn resolve(
+    needs: fn(&mut Needs),
+    wired: &Wired,
+    meta: &'static EventMeta,
+    states: &States,
+    faults: &mut Vec<Fault>,
+) -> Option<Arc<[Resolved]>> {
+    let needs = Needs::of(needs);
+    let length = needs.iter().map(|(position, _)| position + 1).max()?;
+    let mut resolved = vec![Resolved::NONE; length];
+    for (position, need) in needs {
+        match need {
+            Need::State { id, name } => match states.erased(id) {
+                Some(state) => resolved[position] = Resolved::to(state),
+                None => faults.push(Fault::missing_state(&wired.record, meta, name)),
+            },
+            Need::Instance { id, name } => match &wired.owner {
+                Some(owner) if owner.of == id => {
+                    resolved[position] = Resolved::to(&*owner.instance);
+                }
+                _ => faults.push(Fault::missing_instance(&wired.record, meta, name)),
+            },
+            // Only the run of a job has extensions: an inline listener that asks for one is refused.
+            Need::Extension { name } if wired.record.queue.is_none() => {
+                faults.push(Fault::missing_extension(&wired.record, meta, name));
+            }
+            Need::Extension { .. } => {}
+        }
+    }
+    Some(resolved.into())
+}

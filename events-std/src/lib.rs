@@ -1,0 +1,1 @@
+//! The canonical events of third-party integrations.

@@ -1,0 +1,2 @@
+//! The main example.
+fn main() {}

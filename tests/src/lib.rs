@@ -1,0 +1,1 @@
+//! The workspace tests stand in `tests/`.

@@ -1,0 +1,6 @@
+use events_core::{AnyEvent, category};
+
+#[category(inline_onyl)]
+pub trait Audited: AnyEvent {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use events_core::category;
+
+#[category]
+pub struct Audited;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use events_core::category;
+
+#[category]
+pub trait Audited: Send {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(after_commit)]
+struct OrderPaid;
+
+fn main() {}

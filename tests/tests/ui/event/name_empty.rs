@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(name = "")]
+struct OrderPaid;
+
+fn main() {}

@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(response = &str)]
+struct PriceAsked;
+
+fn main() {}

@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(response = Option<u64>)]
+struct PriceAsked;
+
+fn main() {}

@@ -1,0 +1,9 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(durable, name = "order.paid")]
+struct OrderPaid {
+    currency: &'static str,
+}
+
+fn main() {}

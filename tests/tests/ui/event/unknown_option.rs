@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(durabel, name = "order.paid")]
+struct OrderPaid;
+
+fn main() {}

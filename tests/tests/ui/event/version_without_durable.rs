@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event(name = "order.paid", version = 2)]
+struct OrderPaid;
+
+fn main() {}

@@ -1,0 +1,7 @@
+use events_core::Event;
+
+#[derive(Event)]
+#[event]
+struct OrderPaid;
+
+fn main() {}

@@ -1,0 +1,3 @@
+events_core::link_all!(serde);
+
+fn main() {}

@@ -1,0 +1,6 @@
+use events_core::listener;
+
+#[listener(OrderPaid)]
+struct OrderPaid;
+
+fn main() {}

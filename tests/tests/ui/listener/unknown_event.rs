@@ -1,0 +1,13 @@
+use events_core::{Event, listener};
+
+#[derive(Clone, Debug, Event)]
+struct OrderPaid {
+    order: u64,
+}
+
+#[listener(OrderPayd)]
+fn ship(event: &OrderPayd) {
+    let _ = event;
+}
+
+fn main() {}

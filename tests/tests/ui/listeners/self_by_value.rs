@@ -1,0 +1,18 @@
+use events_core::{Event, listeners};
+
+#[derive(Clone, Debug, Event)]
+struct OrderPaid {
+    order: u64,
+}
+
+struct Mailer;
+
+#[listeners]
+impl Mailer {
+    #[listener(OrderPaid)]
+    fn ship(self, event: &OrderPaid) {
+        let _ = event.order;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+use std::rc::Rc;
+
+use events_core::{BoxError, Model, model};
+
+#[derive(Clone)]
+struct Order(u64);
+
+impl Model for Order {
+    const NAME: &'static str = "order";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+}
+
+#[model]
+async fn load(key: u64) -> Result<Option<Order>, BoxError> {
+    let key = Rc::new(key);
+    std::future::ready(()).await;
+    Ok(Some(Order(*key)))
+}
+
+fn main() {}

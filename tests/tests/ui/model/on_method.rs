@@ -1,0 +1,22 @@
+use events_core::{BoxError, Model, model};
+
+#[derive(Clone)]
+struct Order(u64);
+
+impl Model for Order {
+    const NAME: &'static str = "order";
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Order {
+    #[model]
+    async fn load(&self) -> Result<Option<Self>, BoxError> {
+        Ok(None)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use events_core::model;
+
+#[model]
+struct Order;
+
+fn main() {}

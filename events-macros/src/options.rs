@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Ident, LitInt, LitStr, Path, Result, Token, bracketed, token};
+use syn::{Error, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, bracketed, token};
 
 use crate::errors::Errors;
 use crate::{duration, suggest};
@@ -25,15 +25,16 @@ impl<T> Given<T> {
     }
 }
 
-/// Reads a list item by item. Behind a mistake it goes on after the next comma.
+/// Reads a list item by item, and says whether all could be read. Behind a mistake it goes on after the next comma.
 pub(crate) fn each(
     tokens: TokenStream,
     errors: &mut Errors,
-    mut item: impl FnMut(ParseStream<'_>, &mut Errors) -> Result<()>,
-) {
+    mut item: impl FnMut(ParseStream<'_>) -> Result<()>,
+) -> bool {
+    let mut all_read = true;
     let all = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            let read = item(input, errors).and_then(|()| {
+            let read = item(input).and_then(|()| {
                 if input.is_empty() || input.peek(Token![,]) {
                     return Ok(());
                 }
@@ -41,6 +42,7 @@ pub(crate) fn each(
             });
             if let Err(mistake) = read {
                 errors.push(mistake);
+                all_read = false;
                 while !input.is_empty() && !input.peek(Token![,]) {
                     input.parse::<TokenTree>()?;
                 }
@@ -53,6 +55,7 @@ pub(crate) fn each(
     };
     // Each item's own mistakes are kept as they come; the loop itself has none.
     let _ = all.parse2(tokens);
+    all_read
 }
 
 /// The names of the options read so far.
@@ -123,8 +126,8 @@ impl Opt<'_> {
         self.input.peek(Token![=])
     }
 
-    /// Steps over the `=` in front of a value.
-    pub(crate) fn equals(&self) -> Result<()> {
+    /// Steps over the `=` in front of a value, and says where that begins.
+    pub(crate) fn equals(&self) -> Result<Span> {
         if !self.has_value() {
             let (name, form) = (&self.name, self.form);
             return Err(Error::new(
@@ -139,7 +142,7 @@ impl Opt<'_> {
                 format!("a value is missing: write `{}`", self.form),
             ));
         }
-        Ok(())
+        Ok(self.input.span())
     }
 
     pub(crate) fn given<T>(self, value: T) -> Given<T> {
@@ -150,31 +153,29 @@ impl Opt<'_> {
     }
 
     /// The value is not what it must be.
-    pub(crate) fn expected(&self, what: &str) -> Error {
+    pub(crate) fn expected(&self, value: Span, what: &str) -> Error {
         let (name, form) = (&self.name, self.form);
-        self.input
-            .error(format!("`{name}` is {what}: write `{form}`"))
+        Error::new(value, format!("`{name}` is {what}: write `{form}`"))
     }
 
     /// `name = "text"`.
     pub(crate) fn text(self) -> Result<Given<LitStr>> {
-        self.equals()?;
-        let text: LitStr = self.input.parse().map_err(|_| self.expected("a text"))?;
+        let value = self.equals()?;
+        let text: LitStr = (self.input.parse()).map_err(|_| self.expected(value, "a text"))?;
         Ok(self.given(text))
     }
 
     /// `name = "text"` or `name = ["text", "text"]`.
     pub(crate) fn texts(self) -> Result<Given<Vec<LitStr>>> {
-        self.equals()?;
+        let value = self.equals()?;
         let what = "a text or a list of texts";
         let mut texts = Vec::new();
         if self.input.peek(token::Bracket) {
             let list;
             let bracket = bracketed!(list in self.input);
             while !list.is_empty() {
-                texts.push(list.parse().map_err(|_| {
-                    list.error(format!("`{}` is {what}: write `{}`", self.name, self.form))
-                })?);
+                let item = list.span();
+                texts.push(list.parse().map_err(|_| self.expected(item, what))?);
                 if !list.is_empty() {
                     list.parse::<Token![,]>()?;
                 }
@@ -187,7 +188,7 @@ impl Opt<'_> {
                 return Err(Error::new(bracket.span.join(), message));
             }
         } else {
-            texts.push(self.input.parse().map_err(|_| self.expected(what))?);
+            texts.push((self.input.parse()).map_err(|_| self.expected(value, what))?);
         }
         Ok(self.given(texts))
     }
@@ -214,64 +215,57 @@ impl Opt<'_> {
 
     /// `name = 5`: at least 1.
     pub(crate) fn count(self) -> Result<Given<u32>> {
-        self.equals()?;
-        let what = "a whole number from 1";
-        let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
+        let value = self.equals()?;
+        let number: LitInt =
+            (self.input.parse()).map_err(|_| self.expected(value, "a whole number from 1"))?;
         match number.base10_parse() {
-            Ok(0) | Err(_) => {
-                let message = format!(
-                    "`{}` is {what} to {}: write `{}`",
-                    self.name,
-                    u32::MAX,
-                    self.form
-                );
-                Err(Error::new(number.span(), message))
-            }
+            Ok(0) => Err(self.expected(value, "at least 1")),
             Ok(count) => Ok(self.given(count)),
+            Err(_) => Err(self.expected(value, &format!("at most {}", u32::MAX))),
         }
     }
 
     /// `name = -5`.
     pub(crate) fn signed(self) -> Result<Given<i32>> {
-        self.equals()?;
+        let value = self.equals()?;
         let what = "a whole number";
-        let span = self.input.span();
         let minus: Option<Token![-]> = self.input.parse()?;
-        let number: LitInt = self.input.parse().map_err(|_| self.expected(what))?;
+        let number: LitInt = (self.input.parse()).map_err(|_| self.expected(value, what))?;
         let sign = if minus.is_some() { "-" } else { "" };
         match format!("{sign}{}", number.base10_digits()).parse() {
-            Ok(value) if number.suffix().is_empty() || number.suffix() == "i32" => {
-                Ok(self.given(value))
+            Ok(signed) if number.suffix().is_empty() || number.suffix() == "i32" => {
+                Ok(self.given(signed))
             }
-            _ => {
-                let message = format!(
-                    "`{}` is {what} from {} to {}",
-                    self.name,
-                    i32::MIN,
-                    i32::MAX
-                );
-                Err(Error::new(span, message))
-            }
+            _ => Err(self.expected(value, &format!("{what} from {} to {}", i32::MIN, i32::MAX))),
         }
     }
 
-    /// `name = path::to::something`.
-    pub(crate) fn path(self, what: &str) -> Result<Given<Path>> {
-        self.equals()?;
-        if !self.input.peek(Ident::peek_any) && !self.input.peek(Token![::]) {
-            return Err(self.expected(what));
+    /// `name = path::to::function`.
+    pub(crate) fn function(self) -> Result<Given<ExprPath>> {
+        let value = self.equals()?;
+        let path = self.input.parse();
+        self.whole(path, value, "the path of a function")
+    }
+
+    /// `crate = path::to::events_core`.
+    pub(crate) fn krate(self) -> Result<Given<Path>> {
+        let value = self.equals()?;
+        let path = self.input.call(Path::parse_mod_style);
+        self.whole(path, value, "the path of a crate")
+    }
+
+    /// The value, if it was read and nothing stands behind it.
+    fn whole<T>(self, read: Result<T>, value: Span, what: &str) -> Result<Given<T>> {
+        match read {
+            Ok(read) if self.input.is_empty() || self.input.peek(Token![,]) => Ok(self.given(read)),
+            _ => Err(self.expected(value, what)),
         }
-        let path = self.input.call(Path::parse_mod_style)?;
-        if !self.input.is_empty() && !self.input.peek(Token![,]) {
-            return Err(self.expected(what));
-        }
-        Ok(self.given(path))
     }
 
     /// `name = NAME`.
     pub(crate) fn ident(self, what: &str) -> Result<Given<Ident>> {
-        self.equals()?;
-        let ident = self.input.parse().map_err(|_| self.expected(what))?;
-        Ok(self.given(ident))
+        let value = self.equals()?;
+        let ident = self.input.parse();
+        self.whole(ident, value, what)
     }
 }

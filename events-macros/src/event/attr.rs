@@ -30,8 +30,8 @@ pub(super) struct Options {
     pub(super) response: Option<Given<Type>>,
     pub(super) extends: Vec<Path>,
     pub(super) krate: Option<Given<Path>>,
-    /// Whether a `name` stands there that could not be read.
-    pub(super) unread_name: bool,
+    /// Whether something could not be read, so that what is missing may be that.
+    pub(super) damaged: bool,
 }
 
 impl Options {
@@ -39,13 +39,10 @@ impl Options {
         let mut options = Self::default();
         let mut seen = Seen::default();
         for tokens in lists(attrs, "#[event(name = \"order.paid\")]", errors) {
-            each(tokens, errors, |input, _| {
-                let option = seen.next(input, OPTIONS)?;
-                let named = option.name == "name";
-                options
-                    .read(option)
-                    .inspect_err(|_| options.unread_name |= named)
+            let read = each(tokens, errors, |input| {
+                options.read(seen.next(input, OPTIONS)?)
             });
+            options.damaged |= !read;
         }
         options
     }
@@ -57,15 +54,12 @@ impl Options {
             "durable" => self.durable = Some(option.flag()?),
             "after_commit" => self.after_commit = Some(option.flag()?),
             "response" => {
-                option.equals()?;
-                let ty = option
-                    .input
-                    .parse()
-                    .map_err(|_| option.expected("a type"))?;
+                let value = option.equals()?;
+                let ty = (option.input.parse()).map_err(|_| option.expected(value, "a type"))?;
                 self.response = Some(option.given(ty));
             }
             "extends" => self.extends = extends(&option)?,
-            _ => self.krate = Some(option.path("the path of a crate")?),
+            _ => self.krate = Some(option.krate()?),
         }
         Ok(())
     }
@@ -115,7 +109,7 @@ pub(super) fn model(attrs: &[Attribute], errors: &mut Errors) -> Option<Given<()
     let mut model = None;
     let mut seen = Seen::default();
     for tokens in lists(attrs, "#[event(model)]", errors) {
-        each(tokens, errors, |input, _| {
+        each(tokens, errors, |input| {
             model = Some(seen.next(input, FIELD_OPTIONS)?.flag()?);
             Ok(())
         });

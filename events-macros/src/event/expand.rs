@@ -23,7 +23,7 @@ impl Event<'_> {
             const _: () = {
                 #meta
                 #implementation
-                #p::inventory::submit! { #p::Registration::Event(<#ident as #p::Event>::meta) }
+                #p::inventory::submit! { #p::Registration::Event(|| &__META) }
                 #categories
                 #answers
                 #wire

@@ -13,7 +13,7 @@ pub(super) fn check(event: &Event<'_>, errors: &mut Errors) {
     options(event, errors);
     if event.is_durable() {
         durable(event, errors);
-    } else {
+    } else if !event.options.damaged {
         transient(event, errors);
     }
 }
@@ -111,7 +111,7 @@ fn durable(event: &Event<'_>, errors: &mut Errors) {
     if let (Some(durable), None, false) = (
         &event.options.durable,
         &event.options.name,
-        event.options.unread_name,
+        event.options.damaged,
     ) {
         errors.at(durable.span(), format!("a durable event is stored under a name that outlives renamings in the code: add `name = \"..\"`, for instance `name = \"{}\"`", suggestion(&event.ident.to_string())));
     }
@@ -149,7 +149,7 @@ fn field(field: &Field<'_>, errors: &mut Errors) {
     {
         let elem = text::of(&reference.elem);
         let owned = if elem == "str" {
-            "String"
+            "`String`"
         } else {
             "an owned type"
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Ident, LitStr, Path, Result, Token, Type};
+use syn::{ExprPath, Ident, LitStr, Path, Result, Token, Type};
 
 use crate::errors::Errors;
 use crate::options::{Given, Opt, Seen, Vocabulary, each};
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     pub(crate) name: Option<Given<LitStr>>,
     pub(crate) formerly: Option<Given<Vec<LitStr>>>,
     pub(crate) priority: Option<Given<i32>>,
-    pub(crate) when: Option<Given<Path>>,
+    pub(crate) when: Option<Given<ExprPath>>,
     pub(crate) after_commit: Option<Given<()>>,
     pub(crate) queue: Option<Given<Option<LitStr>>>,
     pub(crate) tries: Option<Given<u32>>,
@@ -57,22 +57,22 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Given<Duration>>,
     pub(crate) delay: Option<Given<Duration>>,
     pub(crate) retry_for: Option<Given<Duration>>,
-    pub(crate) unique: Option<Given<Option<Path>>>,
+    pub(crate) unique: Option<Given<Option<ExprPath>>>,
     pub(crate) unique_for: Option<Given<Duration>>,
-    pub(crate) failed: Option<Given<Path>>,
+    pub(crate) failed: Option<Given<ExprPath>>,
     /// Whether the job is discarded.
     pub(crate) on_missing: Option<Given<bool>>,
     pub(crate) handle: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
-    /// The names whose values could not be read: rules that ask for their presence are content.
-    pub(crate) unread: Vec<String>,
+    /// Whether something could not be read, so that what is missing may be that.
+    pub(crate) damaged: bool,
 }
 
 impl Attr {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut attr = Self::default();
         let mut seen = Seen::default();
-        each(tokens, errors, |input, _| {
+        let read = each(tokens, errors, |input| {
             if input.peek(LitStr) {
                 attr.targets.push(Target::Pattern(input.parse()?));
                 return Ok(());
@@ -81,12 +81,9 @@ impl Attr {
                 attr.targets.push(Target::Type(Box::new(input.parse()?)));
                 return Ok(());
             }
-            let option = seen.next(input, OPTIONS)?;
-            let name = option.name.to_string();
-            attr.options
-                .read(option)
-                .inspect_err(|_| attr.options.unread.push(name))
+            attr.options.read(seen.next(input, OPTIONS)?)
         });
+        attr.options.damaged = !read;
         attr
     }
 }
@@ -110,7 +107,7 @@ impl Options {
             "name" => self.name = Some(option.text()?),
             "formerly" => self.formerly = Some(option.texts()?),
             "priority" => self.priority = Some(option.signed()?),
-            "when" => self.when = Some(option.path("the path of a function")?),
+            "when" => self.when = Some(option.function()?),
             "after_commit" => self.after_commit = Some(option.flag()?),
             "queue" => self.queue = Some(optional(option, Opt::text)?),
             "tries" => self.tries = Some(option.count()?),
@@ -118,16 +115,12 @@ impl Options {
             "timeout" => self.timeout = Some(option.duration()?),
             "delay" => self.delay = Some(option.duration()?),
             "retry_for" => self.retry_for = Some(option.duration()?),
-            "unique" => {
-                self.unique = Some(optional(option, |option| {
-                    option.path("the path of a function")
-                })?);
-            }
+            "unique" => self.unique = Some(optional(option, Opt::function)?),
             "unique_for" => self.unique_for = Some(option.duration()?),
-            "failed" => self.failed = Some(option.path("the path of a function")?),
+            "failed" => self.failed = Some(option.function()?),
             "on_missing" => self.on_missing = Some(on_missing(option)?),
             "handle" => self.handle = Some(option.ident("the name of a static to be made")?),
-            _ => self.krate = Some(option.path("the path of a crate")?),
+            _ => self.krate = Some(option.krate()?),
         }
         Ok(())
     }

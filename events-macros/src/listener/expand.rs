@@ -7,7 +7,7 @@ use syn::{Ident, Lifetime, Type};
 
 use super::ast::{Hears, Listener};
 use crate::span::{at, here, place};
-use crate::{attributes, duration, lifetimes, text};
+use crate::{attributes, lifetimes, text};
 
 /// A listener's items, and the expression that is its record.
 pub(crate) struct Registered {
@@ -53,7 +53,7 @@ impl Listener {
     }
 
     /// The type that `Event` of the listener's trait names.
-    fn heard(&self) -> TokenStream {
+    pub(super) fn heard(&self) -> TokenStream {
         match &self.hears {
             Hears::Event(ty) | Hears::Category(ty) => ty.to_token_stream(),
             Hears::Events(_) | Hears::Pattern(_) => {
@@ -103,8 +103,9 @@ impl Listener {
         let (heard, path) = (self.heard(), self.path());
         let call = quote_spanned!(user=> #path(#passed));
         let (listener, returned) = if self.function.is_async() {
+            let lent = Lifetime::new("'a", user);
             let future = quote_spanned! {user=>
-                impl ::core::future::Future<Output = Self::Return> + ::core::marker::Send + #lifetime
+                impl ::core::future::Future<Output = Self::Return> + ::core::marker::Send + #lent
             };
             (quote_spanned!(here()=> AsyncListener), future)
         } else {
@@ -224,99 +225,6 @@ impl Listener {
             .iter()
             .map(|ty| quote_spanned!(at(ty.span())=> <#ty as #p::Event>::meta));
         quote_spanned!(here()=> #p::Hears::Types(::std::borrow::Cow::Borrowed(&[#(#metas),*])))
-    }
-
-    /// The static with the queue's options.
-    fn queue(&self) -> Option<TokenStream> {
-        let p = &self.private;
-        let options = &self.options;
-        let given = options.queue.as_ref()?;
-        let queue = given
-            .value
-            .as_ref()
-            .map_or_else(|| quote!("default"), ToTokens::to_token_stream);
-        let mut set = TokenStream::new();
-        let mut assign = |field: &str, value: TokenStream| {
-            let field = Ident::new(field, here());
-            set.extend(quote_spanned!(here()=> options.#field = #value;));
-        };
-        let some =
-            |value: TokenStream| quote_spanned!(here()=> ::core::option::Option::Some(#value));
-        if let Some(given) = &options.tries {
-            let tries = given.value;
-            assign("tries", some(quote!(#tries)));
-        }
-        if let Some(given) = &options.backoff {
-            let waits = given.value.iter().copied().map(duration::expand);
-            assign("backoff", quote_spanned!(here()=> &[#(#waits),*]));
-        }
-        for (field, given) in [
-            ("timeout", &options.timeout),
-            ("delay", &options.delay),
-            ("retry_for", &options.retry_for),
-        ] {
-            if let Some(given) = given {
-                assign(field, some(duration::expand(given.value)));
-            }
-        }
-        if let Some(given) = &options.unique {
-            let key = self.key(given.value.as_ref());
-            let at_most = options.unique_for.as_ref().map_or_else(
-                || quote_spanned!(here()=> ::core::option::Option::None),
-                |given| some(duration::expand(given.value)),
-            );
-            assign(
-                "unique",
-                some(quote_spanned!(here()=> #p::Unique { key: #key, for_at_most: #at_most })),
-            );
-        }
-        if let Some(given) = &options.failed {
-            assign("failed", some(self.failed(&given.value)));
-        }
-        if options.on_missing.as_ref().is_some_and(|given| given.value) {
-            assign(
-                "on_missing",
-                quote_spanned!(here()=> #p::OnMissing::Discard),
-            );
-        }
-        let made = if set.is_empty() {
-            quote_spanned!(here()=> #p::QueueOptions::new(#queue))
-        } else {
-            quote_spanned!(here()=> { let mut options = #p::QueueOptions::new(#queue); #set options })
-        };
-        Some(quote_spanned!(here()=> static __QUEUE: #p::QueueOptions = #made;))
-    }
-
-    /// The function that gives a unique job's key.
-    fn key(&self, path: Option<&syn::Path>) -> TokenStream {
-        let Some(path) = path else {
-            return quote_spanned!(here()=> ::core::option::Option::None);
-        };
-        let user = at(path.span());
-        let event = Ident::new("event", user);
-        let call = quote_spanned!(user=> ::core::convert::Into::into(#path(#event)));
-        let key = match &self.hears {
-            Hears::Event(ty) => quote_spanned! {here()=>
-                match #event.downcast_ref::<#ty>() {
-                    ::core::option::Option::Some(#event) => #call,
-                    ::core::option::Option::None => ::std::string::String::new(),
-                }
-            },
-            _ => call,
-        };
-        quote_spanned!(here()=> ::core::option::Option::Some(|#event| #key))
-    }
-
-    fn failed(&self, path: &syn::Path) -> TokenStream {
-        let p = &self.private;
-        let heard = self.heard();
-        let user = at(path.span());
-        let name = text::of(path);
-        let run = quote_spanned!(user=> #p::run_hook::<#heard, _>(#path, event, failure, cx));
-        let needs = quote_spanned!(user=> #p::hook_needs::<#heard, _, _>(#path, needs));
-        quote_spanned! {user=>
-            #p::FailedHook { name: #name, run: |event, failure, cx| #run, needs: |needs| #needs }
-        }
     }
 
     /// What the compiler must know of the events, each asked for at the user's own token.

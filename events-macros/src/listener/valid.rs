@@ -74,7 +74,10 @@ fn attribute(argument: &FnArg) -> Option<Span> {
 /// What the options say, and say together.
 pub(super) fn options(options: &Options, errors: &mut Errors) {
     texts(options, errors);
-    if options.queue.is_none() && !options.unread.iter().any(|name| name == "queue") {
+    if options.damaged {
+        return;
+    }
+    if options.queue.is_none() {
         for (name, span) in options.of_the_queue() {
             errors.at(span, format!("`{name}` is for queued listeners, and this one runs inline: add `queue`, or `queue = \"name\"`"));
         }
@@ -83,11 +86,7 @@ pub(super) fn options(options: &Options, errors: &mut Errors) {
     if let Some(given) = &options.after_commit {
         errors.at(given.span(), "a queued listener's job is written in the open transaction, so it waits for the commit anyway: remove `after_commit`");
     }
-    if let (Some(given), None, false) = (
-        &options.unique_for,
-        &options.unique,
-        options.unread.iter().any(|name| name == "unique"),
-    ) {
+    if let (Some(given), None) = (&options.unique_for, &options.unique) {
         errors.at(given.span(), "`unique_for` bounds how long a job keeps equal ones away, and nothing says that jobs are unique: add `unique`");
     }
     if let (Some(tries), Some(backoff)) = (&options.tries, &options.backoff) {

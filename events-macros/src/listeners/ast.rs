@@ -77,8 +77,8 @@ impl Block {
 
         let mut krate = None;
         let mut seen = Seen::default();
-        each(attr, errors, |input, _| {
-            krate = Some(seen.next(input, OPTIONS)?.path("the path of a crate")?);
+        each(attr, errors, |input| {
+            krate = Some(seen.next(input, OPTIONS)?.krate()?);
             Ok(())
         });
 

@@ -22,12 +22,12 @@ impl Options {
     pub(super) fn parse(attr: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let mut seen = Seen::default();
-        each(attr, errors, |input, _| {
+        each(attr, errors, |input| {
             let option = seen.next(input, OPTIONS)?;
             if option.name == "handle" {
                 options.handle = Some(option.ident("the name of a static to be made")?);
             } else {
-                options.krate = Some(option.path("the path of a crate")?);
+                options.krate = Some(option.krate()?);
             }
             Ok(())
         });

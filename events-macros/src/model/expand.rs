@@ -41,7 +41,8 @@ fn call(function: &Function, p: &Private) -> Option<TokenStream> {
     let user = at(ident.span());
     let output = function.output()?;
     let lifetime = Lifetime::new("'a", here());
-    let key = Ident::new("key", at(function.arguments().next()?.span()));
+    let key_type = function.arguments().next()?;
+    let key = Ident::new("key", at(key_type.span()));
     let (mut types, mut names) = (Vec::new(), Vec::new());
     for (index, ty) in function.arguments().skip(1).enumerate() {
         let mut ty = ty.clone();
@@ -61,8 +62,9 @@ fn call(function: &Function, p: &Private) -> Option<TokenStream> {
     } else {
         quote_spanned!(here()=> ::core::future::ready(#call))
     };
+    let lent = Lifetime::new("'a", user);
     let future = quote_spanned! {user=>
-        impl ::core::future::Future<Output = Self::Return> + ::core::marker::Send + #lifetime
+        impl ::core::future::Future<Output = Self::Return> + ::core::marker::Send + #lent
     };
     Some(quote_spanned! {here()=>
         struct __Loader;
@@ -70,7 +72,7 @@ fn call(function: &Function, p: &Private) -> Option<TokenStream> {
             type Return = #output;
             type Args<#lifetime> = #arguments;
             fn load<#lifetime>(
-                #key: <<Self::Return as #p::Loaded>::Model as #p::Model>::Key,
+                #key: #key_type,
                 (#(#names,)*): Self::Args<#lifetime>,
             ) -> #future {
                 #call

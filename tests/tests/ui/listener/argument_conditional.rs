@@ -1,4 +1,4 @@
-use events_core::{Attempt, Event, listener};
+use events_core::{Event, listener};
 
 #[derive(Clone, Debug, Event)]
 struct OrderPaid {
@@ -6,7 +6,7 @@ struct OrderPaid {
 }
 
 #[listener(OrderPaid)]
-fn ship(event: &OrderPaid, #[cfg(test)] attempt: Attempt) {
+fn ship(event: &OrderPaid, #[cfg(test)] attempt: u8) {
     let _ = event.order;
 }
 

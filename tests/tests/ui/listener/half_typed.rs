@@ -7,7 +7,7 @@ struct OrderPaid {
 
 #[listener(OrderPaid)]
 fn ship(event: &OrderPaid) {
-    let order = event.;
+    let _order = event.;
 }
 
 fn main() {}

@@ -5,7 +5,7 @@ struct OrderPaid {
     order: u64,
 }
 
-#[listener(OrderPayd)]
+#[listener]
 fn ship(event: &OrderPayd) {
     let _ = event;
 }

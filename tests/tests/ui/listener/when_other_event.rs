@@ -1,4 +1,4 @@
-use events_core::{AnyEvent, Event, listener};
+use events_core::{Event, listener};
 
 #[derive(Clone, Debug, Event)]
 struct OrderPaid {

@@ -11,7 +11,7 @@ struct Mailer;
 impl Mailer {
     #[listener(OrderPaid)]
     fn ship(&self, event: &OrderPaid) {
-        let order = event.;
+        let _order = event.;
     }
 }
 

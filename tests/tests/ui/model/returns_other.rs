@@ -1,4 +1,4 @@
-use events_core::{BoxError, Model, model};
+use events_core::{Model, model};
 
 #[derive(Clone)]
 struct Order(u64);

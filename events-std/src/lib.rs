@@ -1,1 +1,61 @@
-//! The canonical events of third-party integrations.
+//! The canonical events of third-party integrations, and the records they carry.
+//!
+//! ```
+//! use events_core::{Event, listener};
+//! use events_std::{HealthStatus, Integration, IntegrationHealthChanged};
+//!
+//! #[listener(IntegrationHealthChanged)]
+//! fn report(event: &IntegrationHealthChanged) {
+//!     println!("{} was {}, is {}", event.integration.name, event.previous_status, event.new_status);
+//! }
+//!
+//! fn main() {
+//!     let mut integration = Integration::new("zendesk", "Support");
+//!     integration.health_status = HealthStatus::Degraded;
+//!     IntegrationHealthChanged {
+//!         integration,
+//!         previous_status: HealthStatus::Healthy,
+//!         new_status: HealthStatus::Degraded,
+//!     }
+//!     .dispatch_sync()
+//!     .unwrap();
+//! }
+//! ```
+//!
+//! All events are durable. Where a listener is queued, the records in its event travel by key and are loaded again
+//! before it runs: it sees today's row, an inline listener the record as it was when the event fired.
+//!
+//! The nouns:
+//!
+//! - [`Integration`]: one connection to a provider, with its [`Credentials`] and [`HealthStatus`].
+//!   [`IntegrationCreated`], [`IntegrationSynced`], [`IntegrationHealthChanged`], [`IntegrationDisabled`].
+//! - [`IntegrationRequest`]: one attempt of an API request, with its [`RequestFailure`] and [`FailureClass`].
+//!   [`RequestCompleted`], [`RequestFailed`].
+//! - [`IntegrationLog`]: one entry of the operation log, with its [`Direction`].
+//!   [`OperationStarted`], [`OperationCompleted`], [`OperationFailed`].
+//! - [`IntegrationSyncItem`]: one item of a sync run, with its [`ItemStatus`]. [`SyncResult`] is what became of the
+//!   run, [`SyncItemError`] why an item failed. [`SyncCompleted`], [`SyncItemFailed`].
+//! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
+//! - [`OAuthCompleted`], [`OAuthRevoked`], [`WebhookReceived`].
+
+mod integration;
+mod oauth;
+mod operation;
+mod request;
+mod sync;
+mod webhook;
+
+pub use integration::{
+    Credentials, FailureClass, HealthStatus, Integration, IntegrationCreated, IntegrationDisabled,
+    IntegrationHealthChanged, IntegrationSynced,
+};
+pub use oauth::{OAuthCompleted, OAuthRevoked};
+pub use operation::{
+    Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
+};
+pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
+pub use sync::{
+    IntegrationSyncItem, ItemStatus, SyncCompleted, SyncItemError, SyncItemErrorKind,
+    SyncItemEvent, SyncItemFailed, SyncResult,
+};
+pub use webhook::WebhookReceived;

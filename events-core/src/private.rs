@@ -9,12 +9,13 @@ pub use crate::durable::{
 };
 pub use crate::erased::{ErasedEvent, Note, Outcome};
 pub use crate::event::{
-    Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, Combine, DurableForm, Event,
-    EventMeta, Extends, Forbids, Probe, Unclonable, Undebuggable,
+    Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, CloneFn, Combine, DebugFn,
+    DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Probe, Queueing, Unclonable,
+    Undebuggable,
 };
 pub use crate::future::BoxFuture;
 pub use crate::listener::{
-    AsyncListener, Condition, Durable, FailedHook, Heard, Hears, Instance, IntoOutcome,
+    Arg, AsyncListener, Condition, Durable, FailedHook, Heard, Hears, Instance, IntoOutcome,
     ListenerRecord, OnMissing, QueueOptions, Source, Subscriber, SyncListener, Unique,
     assert_category_may_queue, assert_clone, assert_durable, assert_event, assert_may_queue,
     hook_needs, run_hook,

@@ -186,13 +186,29 @@ fn queued(parts: &Parts, record: &Record, options: &QueueOptions, faults: &mut V
         }
         for model in form.models {
             let (id, name) = model();
-            if parts.wiring.model(id).is_none() {
+            let Some(loader) = parts.wiring.model(id) else {
                 fault(
                     FaultKind::MissingLoader,
                     format!("is queued, but there is no loader for the event's model `{name}`"),
                     "mark one with `#[model]`",
                     event(),
                 );
+                continue;
+            };
+            for need in loader.needs.into_iter().flat_map(Needs::of) {
+                if let (_, Need::State { id, name }) = need
+                    && parts.states.erased(id).is_none()
+                {
+                    fault(
+                        FaultKind::MissingState,
+                        format!(
+                            "is queued, and {loader:?} ({}) needs the state `{name}`",
+                            place(loader.source())
+                        ),
+                        "give it to the builder: `.state(..)`",
+                        event(),
+                    );
+                }
             }
         }
     }

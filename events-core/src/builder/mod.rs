@@ -35,10 +35,29 @@ pub enum Incident<'a> {
 
 pub(crate) type Hook = Box<dyn Fn(&Incident<'_>) + Send + Sync>;
 
+/// Which of the linked listeners a dispatcher starts from.
+enum Linked {
+    All,
+    None,
+    In(String),
+}
+
+impl Linked {
+    fn includes(&self, module: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::In(wanted) => module
+                .strip_prefix(&**wanted)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::")),
+        }
+    }
+}
+
 /// Builds a dispatcher. It starts from every listener that is linked.
 #[must_use = "a builder does nothing until `build`"]
 pub struct EventsBuilder {
-    linked: bool,
+    linked: Linked,
     wired: Vec<Wired>,
     events: Vec<&'static EventMeta>,
     models: Vec<&'static ModelRecord>,
@@ -53,7 +72,7 @@ pub struct EventsBuilder {
 impl EventsBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            linked: true,
+            linked: Linked::All,
             wired: Vec::new(),
             events: Vec::new(),
             models: Vec::new(),
@@ -141,7 +160,14 @@ impl EventsBuilder {
 
     /// Starts from nothing instead of from what is linked: for tests, and where link-time constructors do not run.
     pub fn without_linked(mut self) -> Self {
-        self.linked = false;
+        self.linked = Linked::None;
+        self
+    }
+
+    /// Starts from the linked listeners of one module and the modules in it, for tests of that part alone:
+    /// `.only_linked_in(module_path!())`.
+    pub fn only_linked_in(mut self, module: &str) -> Self {
+        self.linked = Linked::In(module.to_owned());
         self
     }
 
@@ -202,12 +228,14 @@ impl EventsBuilder {
         let (mut events, mut models) = (self.events, self.models);
         events.extend(&linked.events);
         models.extend(&linked.models);
-        if self.linked {
-            wired.extend(linked.listeners.iter().map(|record| Wired {
-                record: Record::Linked(record),
-                owner: None,
-            }));
-        }
+        let wanted = linked
+            .listeners
+            .iter()
+            .filter(|record| self.linked.includes(&record.source.module));
+        wired.extend(wanted.map(|record| Wired {
+            record: Record::Linked(record),
+            owner: None,
+        }));
         events.sort_by_key(|meta| (meta.module, meta.ident, meta.line));
         events.dedup_by_key(|meta| meta.type_id);
         for meta in &events {

@@ -252,6 +252,9 @@ fn jobs_for(
     queued: &[Entry],
     delivery: Delivery,
 ) -> Result<Vec<Job>, crate::durable::EncodeError> {
+    if queued.is_empty() {
+        return Ok(Vec::new());
+    }
     let payload: Arc<str> = event.payload()?.into();
     let mut jobs = Vec::with_capacity(queued.len());
     for entry in queued {

@@ -3,10 +3,12 @@
 mod category;
 mod meta;
 
-pub use category::{Category, CategoryMeta, Extends, MayQueue, Queueing};
 pub(crate) use category::Upcast;
-pub use category::{Allowed, CategoryMembership, Combine, Forbids};
-pub use meta::{DurableForm, EventMeta, Probe, Unclonable, Undebuggable};
+pub use category::{
+    Allowed, Category, CategoryMembership, CategoryMeta, Combine, Extends, Forbids, MayQueue,
+    Queueing,
+};
+pub use meta::{CloneFn, DebugFn, DurableForm, EventMeta, Probe, Unclonable, Undebuggable};
 
 use std::any::Any;
 use std::future::Future;

@@ -1,0 +1,58 @@
+//! The kernel, as its users see it.
+
+mod arguments;
+mod commit;
+mod deferring;
+mod durable;
+mod failures;
+mod fakes;
+mod heard;
+mod many_arguments;
+mod memory_queue;
+mod order;
+mod responses;
+mod runtime;
+mod subscribers;
+
+use std::sync::Mutex;
+
+use events_core::{Events, EventsBuilder};
+
+/// What listeners wrote, in order.
+#[derive(Default)]
+struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    fn write(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// A dispatcher of the listeners of one module, with a log.
+fn builder(module: &str) -> EventsBuilder {
+    Events::builder()
+        .only_linked_in(module)
+        .state(Log::default())
+}
+
+fn log(events: &Events) -> Vec<String> {
+    events.state::<Log>().unwrap().take()
+}
+
+/// A future that is ready when it is polled for the second time.
+async fn once_pending() {
+    let mut polled = false;
+    std::future::poll_fn(|task| {
+        if polled {
+            return std::task::Poll::Ready(());
+        }
+        polled = true;
+        task.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

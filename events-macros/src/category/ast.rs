@@ -7,13 +7,12 @@ use syn::{
     Attribute, Error, Generics, Ident, Result, Token, TypeParamBound, Visibility, WhereClause,
 };
 
-use crate::function::members;
+use crate::function::{Function, members};
 
 /// A trait that events extend.
 pub(super) struct Category {
     pub(super) head: Head,
-    /// Whether there is something that each event must say for itself.
-    pub(super) demands: bool,
+    pub(super) members: Vec<TokenStream>,
 }
 
 /// `pub trait Name<..>: Bounds where ..`.
@@ -65,13 +64,25 @@ impl Category {
             Some(TokenTree::Group(body)) if head.iter().any(is_trait) => body,
             last => return Err(no_trait(head.into_iter().chain(last))),
         };
-        let is_body = |tree: &TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
         Ok(Self {
             head: syn::parse2(head.into_iter().collect())?,
-            demands: members(body.stream())
-                .into_iter()
-                .any(|member| !member.into_iter().last().is_some_and(|last| is_body(&last))),
+            members: members(body.stream()),
         })
+    }
+
+    /// Whether there is something that each event must say for itself: a member without a body.
+    pub(super) fn demands(&self) -> bool {
+        let is_body = |tree: TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
+        self.members
+            .iter()
+            .any(|member| !member.clone().into_iter().last().is_some_and(is_body))
+    }
+
+    /// The functions, where they can be read.
+    pub(super) fn functions(&self) -> impl Iterator<Item = Function> {
+        self.members
+            .iter()
+            .filter_map(|member| syn::parse2(member.clone()).ok())
     }
 }
 

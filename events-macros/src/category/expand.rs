@@ -26,7 +26,7 @@ impl Category {
             quote_spanned!(here()=> #p::Allowed)
         };
         // Where nothing is left to say, an event becomes a member by extending the category alone.
-        let members = (!self.demands).then(|| {
+        let members = (!self.demands()).then(|| {
             quote_spanned! {here()=>
                 impl<E> #ident for E
                 where

@@ -1,5 +1,6 @@
 //! What an event is: its options, its shape, its fields.
 
+use quote::format_ident;
 use syn::spanned::Spanned as _;
 use syn::{
     Attribute, Data, DeriveInput, Fields, GenericArgument, Generics, Ident, Index, Member,
@@ -12,6 +13,7 @@ use crate::errors::Errors;
 use crate::function::{last_word, peel};
 use crate::krate::Private;
 use crate::options::Given;
+use crate::span::here;
 
 /// An event type.
 pub(super) struct Event<'a> {
@@ -57,6 +59,8 @@ pub(super) struct Field<'a> {
     pub(super) ty: &'a Type,
     pub(super) serde: Vec<&'a Attribute>,
     pub(super) model: Option<Model<'a>>,
+    /// Counts the fields of the whole event.
+    number: usize,
 }
 
 /// A field that travels by key.
@@ -78,14 +82,17 @@ impl<'a> Event<'a> {
     pub(super) fn new(input: &'a DeriveInput, errors: &mut Errors) -> Self {
         let options = Options::parse(&input.attrs, errors);
         let shape = match &input.data {
-            Data::Struct(data) => Shape::Struct(Body::new(&data.fields, errors)),
+            Data::Struct(data) => Shape::Struct(Body::new(&data.fields, 0, errors)),
             Data::Enum(data) => {
+                let mut number = 0;
                 let variant = |variant: &'a syn::Variant| {
                     attr::none(&variant.attrs, errors);
+                    let body = Body::new(&variant.fields, number, errors);
+                    number += body.fields.len();
                     Variant {
                         ident: &variant.ident,
                         serde: serde(&variant.attrs),
-                        body: Body::new(&variant.fields, errors),
+                        body,
                     }
                 };
                 Shape::Enum(data.variants.iter().map(variant).collect())
@@ -127,7 +134,7 @@ impl<'a> Event<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(fields: &'a Fields, errors: &mut Errors) -> Self {
+    fn new(fields: &'a Fields, number: usize, errors: &mut Errors) -> Self {
         let kind = match fields {
             Fields::Named(_) => Kind::Named,
             Fields::Unnamed(_) => Kind::Tuple,
@@ -143,12 +150,22 @@ impl<'a> Body<'a> {
             },
             ty: &field.ty,
             serde: serde(&field.attrs),
+            number: number + index,
             model: attr::model(&field.attrs, errors).map(|given| Model::new(given, &field.ty)),
         };
         Self {
             kind,
             fields: fields.iter().enumerate().map(field).collect(),
         }
+    }
+}
+
+impl Field<'_> {
+    /// The name that stands for the field's type in the wire types; none where serde is told about the field, whose
+    /// functions may take that type alone, or where a model stands.
+    pub(super) fn parameter(&self) -> Option<Ident> {
+        let generic = self.model.is_none() && self.serde.is_empty();
+        generic.then(|| format_ident!("__T{}", self.number, span = here()))
     }
 }
 

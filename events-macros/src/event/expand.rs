@@ -16,9 +16,11 @@ impl Event<'_> {
         let (implementation, categories, answers) =
             (self.implementation(), self.categories(), self.answers());
         let wire = self.is_durable().then(|| self.wire());
-        let assertion = self.options.after_commit.as_ref().map(
-            |given| quote_spanned!(at(given.span())=> const _: () = #p::assert_clone::<#ident>();),
-        );
+        let assertion = self.options.after_commit.as_ref().map(|given| {
+            let mut ident = ident.clone();
+            ident.set_span(ident.span().located_at(given.span()));
+            quote_spanned!(at(given.span())=> const _: () = #p::assert_clone::<#ident>();)
+        });
         quote_spanned! {here()=>
             const _: () = {
                 #meta

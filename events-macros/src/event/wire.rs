@@ -58,9 +58,7 @@ impl Event<'_> {
         let renamed = self.serde.iter().any(|attr| renames(attr));
         let rename = (!renamed).then(|| quote!(#[serde(rename = #shown)]));
         let attrs = &self.serde;
-        // Only what is written borrows, and only if something is not a model.
-        let borrows = side == Side::Written && self.fields().any(|field| field.model.is_none());
-        let lifetime = borrows.then(|| quote_spanned!(here()=> <'a>));
+        let parameters = self.parameters(side);
         // Fields that serde skips are never read.
         let skipping = self.fields().any(|field| !field.serde.is_empty());
         let silent = skipping.then(|| quote!(#[allow(dead_code)]));
@@ -69,7 +67,7 @@ impl Event<'_> {
             Shape::Struct(body) => {
                 let fields = self.fields_of(body, side);
                 let end = (!matches!(body.kind, Kind::Named)).then(|| quote!(;));
-                quote_spanned!(here()=> #head struct #name #lifetime #fields #end)
+                quote_spanned!(here()=> #head struct #name #parameters #fields #end)
             }
             Shape::Enum(variants) => {
                 let variants = variants.iter().map(|variant| {
@@ -77,9 +75,29 @@ impl Event<'_> {
                     let fields = self.fields_of(&variant.body, side);
                     quote!(#(#attrs)* #ident #fields)
                 });
-                quote_spanned!(here()=> #head enum #name #lifetime { #(#variants),* })
+                quote_spanned!(here()=> #head enum #name #parameters { #(#variants),* })
             }
         }
+    }
+
+    /// What the type is generic over: the types of the fields, so that one that serde cannot write or read is
+    /// reported once, where the whole is written or read, and not for each statement that serde generates.
+    fn parameters(&self, side: Side) -> TokenStream {
+        // Only what is written borrows, and only if something is not a model.
+        let borrows = side == Side::Written && self.fields().any(|field| field.model.is_none());
+        let lifetime = borrows.then(|| quote_spanned!(here()=> 'a,));
+        let types = self.fields().filter_map(Field::parameter);
+        quote_spanned!(here()=> <#lifetime #(#types),*>)
+    }
+
+    /// The type of one side for this event.
+    fn concrete(&self, side: Side) -> TokenStream {
+        let name = side.name();
+        let types = self
+            .fields()
+            .filter(|field| field.parameter().is_some())
+            .map(|field| field.ty);
+        quote_spanned!(here()=> #name<#(#types),*>)
     }
 
     fn fields_of(&self, body: &Body<'_>, side: Side) -> TokenStream {
@@ -99,16 +117,21 @@ impl Event<'_> {
     }
 
     fn type_of(&self, field: &Field<'_>, side: Side) -> TokenStream {
-        let (p, ty) = (&self.private, field.ty);
-        let user = at(ty.span());
-        match (&field.model, side) {
-            (None, Side::Written) => quote_spanned!(user=> &'a #ty),
-            (None, Side::Read) => ty.to_token_stream(),
-            (Some(model), _) => match model.number {
+        let p = &self.private;
+        let user = at(field.ty.span());
+        if let Some(model) = &field.model {
+            return match model.number {
                 Number::One => quote_spanned!(user=> #p::ModelRef),
                 Number::Option => quote_spanned!(user=> ::core::option::Option<#p::ModelRef>),
                 Number::Many => quote_spanned!(user=> ::std::vec::Vec<#p::ModelRef>),
-            },
+            };
+        }
+        let ty = field
+            .parameter()
+            .map_or_else(|| field.ty.to_token_stream(), Ident::into_token_stream);
+        match side {
+            Side::Written => quote_spanned!(user=> &'a #ty),
+            Side::Read => ty,
         }
     }
 
@@ -141,8 +164,8 @@ impl Event<'_> {
         let (p, ident) = (&self.private, self.ident);
         let loads = self.fields().any(|field| field.model.is_some());
         let loader = Ident::new(if loads { "loader" } else { "_loader" }, here());
-        let wire = Side::Read.name();
-        let arms = self.arms(&wire, ident, |field, value| {
+        let wire = self.concrete(Side::Read);
+        let arms = self.arms(&Side::Read.name(), ident, |field, value| {
             let Some(model) = &field.model else {
                 return value.to_token_stream();
             };
@@ -159,7 +182,7 @@ impl Event<'_> {
                 ::core::result::Result<::std::boxed::Box<dyn #p::AnyEvent>, #p::DecodeError>,
             > {
                 ::std::boxed::Box::pin(async move {
-                    let wire: #wire = #p::from_json(payload)?;
+                    let wire = #p::from_json::<#wire>(payload)?;
                     let event = match wire { #arms };
                     ::core::result::Result::Ok(::std::boxed::Box::new(event) as ::std::boxed::Box<dyn #p::AnyEvent>)
                 })

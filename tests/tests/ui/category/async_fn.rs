@@ -2,7 +2,7 @@ use events_core::{AnyEvent, category};
 
 #[category]
 pub trait Audited: AnyEvent {
-    fn new() -> Self;
+    async fn level(&self) -> u8;
 }
 
 fn main() {}

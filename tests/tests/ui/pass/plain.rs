@@ -1,0 +1,54 @@
+//! Structs of every kind and enums, without a wire form.
+#![forbid(unsafe_code)]
+#![deny(warnings, missing_docs)]
+
+use events_core::{AnyEvent, Event};
+
+/// Named fields.
+#[derive(Clone, Debug, Event)]
+#[event(name = "order.paid")]
+pub struct OrderPaid {
+    /// The order.
+    pub order: u64,
+}
+
+/// Neither `Clone` nor `Debug`.
+#[derive(Event)]
+pub struct Opaque(u8, String);
+
+/// A unit struct.
+#[derive(Event)]
+pub struct Started;
+
+/// An enum.
+#[derive(Debug, Event)]
+pub enum OrderChanged {
+    /// A variant with a field.
+    Paid(u64),
+    /// A variant without.
+    Cancelled,
+}
+
+/// A name that is a keyword.
+#[derive(Event)]
+#[allow(non_camel_case_types)]
+pub struct r#type;
+
+fn main() {
+    /// Inside of a function.
+    #[derive(Event)]
+    struct Local;
+
+    let name = |event: &dyn AnyEvent| event.name();
+    assert_eq!(name(&OrderPaid { order: 7 }), "order.paid");
+    assert_eq!(name(&Opaque(0, String::new())), "Opaque");
+    assert_eq!(name(&Started), "Started");
+    assert_eq!(name(&r#type), "type");
+    assert_eq!(name(&Local), "Local");
+
+    let debug = |event: &dyn AnyEvent| format!("{event:?}");
+    assert_eq!(debug(&OrderPaid { order: 7 }), "OrderPaid { order: 7 }");
+    assert_eq!(debug(&OrderChanged::Paid(7)), "Paid(7)");
+    assert_eq!(debug(&OrderChanged::Cancelled), "Cancelled");
+    assert_eq!(debug(&Opaque(0, String::new())), "Opaque");
+}

@@ -62,6 +62,9 @@ pub(crate) fn linked() -> &'static Linked {
         linked
             .events
             .sort_by_key(|meta| (meta.module, meta.ident, meta.line));
+        linked.listeners.sort_by(|a, b| {
+            (&a.name, a.source.file, a.source.line).cmp(&(&b.name, b.source.file, b.source.line))
+        });
         linked.models.sort_by_key(|model| model.name());
         for meta in &linked.events {
             number_of(meta);

@@ -103,8 +103,8 @@ fn every_fault_is_reported_at_once_with_its_place_and_cure() {
     for (kind, parts) in [
         (FaultKind::MissingCrate, vec!["a_crate_that_is_not_there", "use a_crate_that_is_not_there as _;"]),
         (FaultKind::DuplicateEvent, vec!["`wiring.order`", "wiring::Order", "wiring::Impostor", "wiring.rs:"]),
-        (FaultKind::DuplicateListener, vec!["`another`", "one_name", "wiring.rs:", "name = "]),
-        (FaultKind::MissingState, vec!["wiring::wants_db", "wiring.rs:67", "`wiring.order`", "wiring::Db`", ".state(..)"]),
+        (FaultKind::DuplicateListener, vec!["`one_name` (tests/tests/wiring.rs:", "as the listener at tests/tests/wiring.rs:", "name = "]),
+        (FaultKind::MissingState, vec!["wiring::wants_db", "wiring.rs:", "`wiring.order`", "wiring::Db`", ".state(..)"]),
         (FaultKind::MissingState, vec!["wiring::wants_db", "wiring::Cache`"]),
         (FaultKind::MissingState, vec!["queued_models", "Duration"]),
         (FaultKind::MissingState, vec!["queued_models", "loader of", "NeedsDb", "wiring::Db`"]),

@@ -6,13 +6,13 @@ use syn::{Error, LitStr, Result};
 pub(crate) fn event(name: &LitStr) -> Result<()> {
     let text = name.value();
     let fault = fault(&text, false);
-    refuse(name, fault, "`order.paid`")
+    refuse(name, fault, "order.paid")
 }
 
 /// A pattern of event names, where `*` stands for any characters.
 pub(crate) fn pattern(name: &LitStr) -> Result<()> {
     let text = name.value();
-    refuse(name, fault(&text, true), "`order.*`")
+    refuse(name, fault(&text, true), "order.*")
 }
 
 /// The name of a listener, a queue: one word.
@@ -37,7 +37,7 @@ fn refuse(name: &LitStr, fault: Option<String>, example: &str) -> Result<()> {
         Some(fault) => {
             let text = name.value();
             let message =
-                format!("`{text}` cannot be a name: {fault}; write for instance {example}");
+                format!("{text:?} cannot be a name: {fault}; write for instance {example:?}");
             Err(Error::new(name.span(), message))
         }
         None => Ok(()),
@@ -53,8 +53,9 @@ fn fault(text: &str, wildcard: bool) -> Option<String> {
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
         let bad = bad.escape_debug();
+        let allowed = if wildcard { "`.` or `*`" } else { "or `.`" };
         return Some(format!(
-            "`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-` or `.`"
+            "`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-` {allowed}"
         ));
     }
     if text.split('.').any(str::is_empty) {

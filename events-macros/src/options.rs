@@ -121,9 +121,23 @@ impl Opt<'_> {
         Ok(self.given(()))
     }
 
-    /// Whether `= ..` follows.
-    pub(crate) fn has_value(&self) -> bool {
+    fn has_value(&self) -> bool {
         self.input.peek(Token![=])
+    }
+
+    /// `name`, or `name = value`, which `read` reads.
+    pub(crate) fn optional<T>(
+        self,
+        read: impl FnOnce(Self) -> Result<Given<T>>,
+    ) -> Result<Given<Option<T>>> {
+        if self.has_value() || self.input.peek(token::Paren) {
+            let Given { name, value } = read(self)?;
+            return Ok(Given {
+                name,
+                value: Some(value),
+            });
+        }
+        Ok(self.given(None))
     }
 
     /// Steps over the `=` in front of a value, and says where that begins.
@@ -132,7 +146,7 @@ impl Opt<'_> {
             let (name, form) = (&self.name, self.form);
             return Err(Error::new(
                 name.span(),
-                format!("`{name}` needs a value: write `{form}`"),
+                format!("`{name}` takes a value behind `=`: write `{form}`"),
             ));
         }
         let equals: Token![=] = self.input.parse()?;
@@ -152,23 +166,24 @@ impl Opt<'_> {
         }
     }
 
-    /// The value is not what it must be.
+    /// The value is not what the option `takes` or `must be`.
     pub(crate) fn expected(&self, value: Span, what: &str) -> Error {
         let (name, form) = (&self.name, self.form);
-        Error::new(value, format!("`{name}` is {what}: write `{form}`"))
+        Error::new(value, format!("`{name}` {what}: write `{form}`"))
     }
 
     /// `name = "text"`.
     pub(crate) fn text(self) -> Result<Given<LitStr>> {
         let value = self.equals()?;
-        let text: LitStr = (self.input.parse()).map_err(|_| self.expected(value, "a text"))?;
+        let text: LitStr =
+            (self.input.parse()).map_err(|_| self.expected(value, "takes a string"))?;
         Ok(self.given(text))
     }
 
     /// `name = "text"` or `name = ["text", "text"]`.
     pub(crate) fn texts(self) -> Result<Given<Vec<LitStr>>> {
         let value = self.equals()?;
-        let what = "a text or a list of texts";
+        let what = "takes a string or a list of strings";
         let mut texts = Vec::new();
         if self.input.peek(token::Bracket) {
             let list;
@@ -217,18 +232,18 @@ impl Opt<'_> {
     pub(crate) fn count(self) -> Result<Given<u32>> {
         let value = self.equals()?;
         let number: LitInt =
-            (self.input.parse()).map_err(|_| self.expected(value, "a whole number from 1"))?;
+            (self.input.parse()).map_err(|_| self.expected(value, "takes a whole number"))?;
         match number.base10_parse() {
-            Ok(0) => Err(self.expected(value, "at least 1")),
+            Ok(0) => Err(self.expected(value, "must be at least 1")),
             Ok(count) => Ok(self.given(count)),
-            Err(_) => Err(self.expected(value, &format!("at most {}", u32::MAX))),
+            Err(_) => Err(self.expected(value, &format!("must be at most {}", u32::MAX))),
         }
     }
 
     /// `name = -5`.
     pub(crate) fn signed(self) -> Result<Given<i32>> {
         let value = self.equals()?;
-        let what = "a whole number";
+        let what = "takes a whole number";
         let minus: Option<Token![-]> = self.input.parse()?;
         let number: LitInt = (self.input.parse()).map_err(|_| self.expected(value, what))?;
         let sign = if minus.is_some() { "-" } else { "" };
@@ -244,14 +259,14 @@ impl Opt<'_> {
     pub(crate) fn function(self) -> Result<Given<ExprPath>> {
         let value = self.equals()?;
         let path = self.input.parse();
-        self.whole(path, value, "the path of a function")
+        self.whole(path, value, "takes the path of a function")
     }
 
     /// `crate = path::to::events_core`.
     pub(crate) fn krate(self) -> Result<Given<Path>> {
         let value = self.equals()?;
         let path = self.input.call(Path::parse_mod_style);
-        self.whole(path, value, "the path of a crate")
+        self.whole(path, value, "takes the path of a crate")
     }
 
     /// The value, if it was read and nothing stands behind it.

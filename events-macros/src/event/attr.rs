@@ -55,7 +55,8 @@ impl Options {
             "after_commit" => self.after_commit = Some(option.flag()?),
             "response" => {
                 let value = option.equals()?;
-                let ty = (option.input.parse()).map_err(|_| option.expected(value, "a type"))?;
+                let ty =
+                    (option.input.parse()).map_err(|_| option.expected(value, "takes a type"))?;
                 self.response = Some(option.given(ty));
             }
             "extends" => self.extends = extends(&option)?,

@@ -109,17 +109,17 @@ impl Options {
             "priority" => self.priority = Some(option.signed()?),
             "when" => self.when = Some(option.function()?),
             "after_commit" => self.after_commit = Some(option.flag()?),
-            "queue" => self.queue = Some(optional(option, Opt::text)?),
+            "queue" => self.queue = Some(option.optional(Opt::text)?),
             "tries" => self.tries = Some(option.count()?),
             "backoff" => self.backoff = Some(option.durations()?),
             "timeout" => self.timeout = Some(option.duration()?),
             "delay" => self.delay = Some(option.duration()?),
             "retry_for" => self.retry_for = Some(option.duration()?),
-            "unique" => self.unique = Some(optional(option, Opt::function)?),
+            "unique" => self.unique = Some(option.optional(Opt::function)?),
             "unique_for" => self.unique_for = Some(option.duration()?),
             "failed" => self.failed = Some(option.function()?),
             "on_missing" => self.on_missing = Some(on_missing(option)?),
-            "handle" => self.handle = Some(option.ident("the name of a static to be made")?),
+            "handle" => self.handle = Some(option.ident("names a static that is made")?),
             _ => self.krate = Some(option.krate()?),
         }
         Ok(())
@@ -149,22 +149,6 @@ impl Options {
     }
 }
 
-/// `name`, or `name = value`.
-fn optional<'a, T>(
-    option: Opt<'a>,
-    value: impl FnOnce(Opt<'a>) -> Result<Given<T>>,
-) -> Result<Given<Option<T>>> {
-    if option.has_value() {
-        let Given { name, value } = value(option)?;
-        return Ok(Given {
-            name,
-            value: Some(value),
-        });
-    }
-    let Given { name, .. } = option.flag()?;
-    Ok(Given { name, value: None })
-}
-
 fn on_missing(option: Opt<'_>) -> Result<Given<bool>> {
     let Given { name, value } = option.text()?;
     match value.value().as_str() {
@@ -172,7 +156,7 @@ fn on_missing(option: Opt<'_>) -> Result<Given<bool>> {
         "discard" => Ok(Given { name, value: true }),
         other => {
             let message = format!(
-                "`on_missing` knows no `{other}`: write \"fail\" (the job fails and is kept, as without the option) or \"discard\" (the job counts as done)"
+                "`{other}` is not among what can happen where a model is gone: write \"fail\" (the job fails and is kept, as without the option) or \"discard\" (the job counts as done)"
             );
             Err(syn::Error::new(value.span(), message))
         }

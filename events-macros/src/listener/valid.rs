@@ -112,14 +112,14 @@ fn texts(options: &Options, errors: &mut Errors) {
     let name = options.name.as_ref().map(|given| &given.value);
     let formerly = options.formerly.iter().flat_map(|given| &given.value);
     for text in name.into_iter().chain(formerly) {
-        errors.take(names::word(text, "`orders.print`"));
+        errors.take(names::word(text, "orders.print"));
     }
     if let Some(queue) = options
         .queue
         .as_ref()
         .and_then(|given| given.value.as_ref())
     {
-        errors.take(names::word(queue, "`mail`"));
+        errors.take(names::word(queue, "mail"));
     }
     let mut known: Vec<_> = name.into_iter().collect();
     for old in options.formerly.iter().flat_map(|given| &given.value) {

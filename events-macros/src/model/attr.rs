@@ -25,7 +25,7 @@ impl Options {
         each(attr, errors, |input| {
             let option = seen.next(input, OPTIONS)?;
             if option.name == "handle" {
-                options.handle = Some(option.ident("the name of a static to be made")?);
+                options.handle = Some(option.ident("names a static that is made")?);
             } else {
                 options.krate = Some(option.krate()?);
             }

@@ -105,7 +105,7 @@ pub enum OrderChanged {
     },
 }
 
-fn main() {
+pub(crate) fn main() {
     let ada = || Customer { id: 7 };
     let payload = |event: &dyn AnyEvent| event.payload().unwrap();
     let paid = OrderPaid {

@@ -135,7 +135,7 @@ impl Mailer {
     fn conditional(&self, _: &OrderPaid, _: &Missing) {}
 }
 
-fn main() {
+pub(crate) fn main() {
     let _: events_core::Handle = BY_HAND;
     let events = Events::builder()
         .state(Log::default())

@@ -34,14 +34,16 @@ pub enum OrderChanged {
 #[allow(non_camel_case_types)]
 pub struct r#type;
 
-fn main() {
+pub(crate) fn main() {
     /// Inside of a function.
     #[derive(Event)]
     struct Local;
 
     let name = |event: &dyn AnyEvent| event.name();
-    assert_eq!(name(&OrderPaid { order: 7 }), "order.paid");
-    assert_eq!(name(&Opaque(0, String::new())), "Opaque");
+    let (paid, opaque) = (OrderPaid { order: 7 }, Opaque(0, String::new()));
+    assert_eq!(name(&paid), "order.paid");
+    assert_eq!(name(&opaque), "Opaque");
+    assert_eq!((paid.order, opaque.0, opaque.1.as_str()), (7, 0, ""));
     assert_eq!(name(&Started), "Started");
     assert_eq!(name(&r#type), "type");
     assert_eq!(name(&Local), "Local");
@@ -50,5 +52,6 @@ fn main() {
     assert_eq!(debug(&OrderPaid { order: 7 }), "OrderPaid { order: 7 }");
     assert_eq!(debug(&OrderChanged::Paid(7)), "Paid(7)");
     assert_eq!(debug(&OrderChanged::Cancelled), "Cancelled");
+    assert!(!matches!(OrderChanged::Cancelled, OrderChanged::Paid(7)));
     assert_eq!(debug(&Opaque(0, String::new())), "Opaque");
 }

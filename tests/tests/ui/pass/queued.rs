@@ -106,6 +106,6 @@ async fn pattern(_: &dyn AnyEvent) {
 #[listener(dyn Audited, queue)]
 fn category(_: &dyn Audited) {}
 
-fn main() {
+pub(crate) fn main() {
     let _: events_core::ModelHandle = INVOICES;
 }

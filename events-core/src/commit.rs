@@ -25,7 +25,7 @@ pub(crate) struct Waiting {
 /// A store opens one with its transaction, runs the user's block in it, and after the commit calls
 /// [`committed`](Self::committed). Dropped without that, what waits is dropped: the transaction was rolled back.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{AfterCommit, Event, Events};
 ///
 /// #[derive(Clone, Debug, Event)]

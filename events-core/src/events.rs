@@ -32,7 +32,7 @@ use crate::wiring::Wiring;
 
 /// The dispatcher: a cheap handle, which clones share.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{listener, Event, Events};
 ///
 /// #[derive(Debug, Event)]

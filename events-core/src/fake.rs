@@ -17,7 +17,7 @@ use crate::table::Table;
 /// Fakes do not know of each other: give [`events`](Self::events) to the code under test, or run it in a
 /// [`scope`](Self::scope) if it uses the current dispatcher.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{Event, Events};
 ///
 /// #[derive(Clone, Debug, Event)]

@@ -1,6 +1,6 @@
 //! Typed events with link-time listeners.
 //!
-//! ```
+//! ```standalone_crate
 //! use events_core::{listener, Event};
 //!
 //! #[derive(Clone, Debug, Event)]

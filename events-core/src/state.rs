@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 /// A value that the application gave to the dispatcher: a listener asks for it as `&State<T>` and uses it as a `T`.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{listener, Event, Events, State};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///

@@ -53,7 +53,7 @@ impl Naming<'_> {
             Type::Paren(paren) => self.ty(&mut paren.elem),
             Type::Ptr(ptr) => self.ty(&mut ptr.elem),
             Type::TraitObject(object) => {
-                object.bounds.iter_mut().for_each(|bound| self.bound(bound))
+                object.bounds.iter_mut().for_each(|bound| self.bound(bound));
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ use crate::listener::{Arguments, Needs, Source};
 /// A record that a durable event can carry in a field marked `#[event(model)]`: it travels by key, and a function
 /// marked `#[model]` loads it again before a queued listener runs.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{model, Event, Model, State};
 /// use std::collections::HashMap;
 ///

@@ -17,7 +17,7 @@ use crate::dispatch::{DispatchError, Dispatched};
 
 /// A fact that has happened, which listeners may hear. Derive it.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::Event;
 ///
 /// #[derive(Clone, Debug, Event)]

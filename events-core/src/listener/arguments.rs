@@ -12,7 +12,7 @@ use crate::BoxError;
 
 /// What a listener may ask for after its event. Implement it for your own types.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{BoxError, Context, FromContext, Needs, State};
 ///
 /// struct Tenants(Vec<String>);

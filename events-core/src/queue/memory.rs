@@ -22,7 +22,7 @@ use crate::sync::lock;
 /// jobs end with the process. It never drops one: when it is full, a push is refused and nothing of that dispatch
 /// runs.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{listener, Event, Events, MemoryQueue};
 ///
 /// #[derive(Clone, Debug, Event)]

@@ -1,0 +1,6 @@
+//! What the compiler says to a queued listener of a per-item event.
+
+#[test]
+fn ui_std() {
+    trybuild::TestCases::new().compile_fail("tests/ui_std/*.rs");
+}

@@ -18,7 +18,7 @@ use crate::listener::{Arguments, Needs, Source};
 /// marked `#[model]` loads it again before a queued listener runs.
 ///
 /// ```standalone_crate
-/// use events_core::{model, Event, Model, State};
+/// use events_core::{model, AnyEvent, Event, Model, State};
 /// use std::collections::HashMap;
 ///
 /// #[derive(Clone, Debug)]
@@ -44,7 +44,6 @@ use crate::listener::{Arguments, Needs, Source};
 /// }
 ///
 /// let event = CustomerRenamed { customer: Customer { id: 7, name: "Ada".into() }, before: "A.".into() };
-/// let event: &dyn events_core::AnyEvent = &event;
 /// assert_eq!(event.payload().unwrap(), r#"{"customer":{"model":"customer","key":7},"before":"A."}"#);
 /// ```
 #[diagnostic::on_unimplemented(

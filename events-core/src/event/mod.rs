@@ -14,6 +14,7 @@ use std::any::Any;
 use std::future::Future;
 
 use crate::dispatch::{DispatchError, Dispatched};
+use crate::durable::EncodeError;
 
 /// A fact that has happened, which listeners may hear. Derive it.
 ///
@@ -71,6 +72,18 @@ pub trait Event: Any + Send + Sync + Sized {
 ///
 /// Implemented for every [`Event`]; it cannot be implemented by hand.
 pub trait AnyEvent: Any + Send + Sync + sealed::Sealed {
+    /// The event's stored name where it has one, else its type's name without the path.
+    fn name(&self) -> &'static str {
+        self.any_meta().display_name()
+    }
+
+    /// The event's payload in its wire form, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the event is not durable, or a field refuses to be serialised.
+    fn payload(&self) -> Result<String, EncodeError>;
+
     /// The static description of the event's type.
     #[doc(hidden)]
     fn any_meta(&self) -> &'static EventMeta;
@@ -85,15 +98,16 @@ impl<E: Event> AnyEvent for E {
     fn any_meta(&self) -> &'static EventMeta {
         E::meta()
     }
+
+    fn payload(&self) -> Result<String, EncodeError> {
+        match E::meta().durable {
+            Some(form) => (form.encode)(self),
+            None => Err(EncodeError::not_durable(E::meta())),
+        }
+    }
 }
 
 impl dyn AnyEvent {
-    /// The event's stored name where it has one, else its type's name without the path.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.any_meta().display_name()
-    }
-
     /// Whether the event is an `E`.
     #[must_use]
     pub fn is<E: Event>(&self) -> bool {
@@ -104,18 +118,6 @@ impl dyn AnyEvent {
     #[must_use]
     pub fn downcast_ref<E: Event>(&self) -> Option<&E> {
         (self as &dyn Any).downcast_ref()
-    }
-
-    /// The event's payload in its wire form.
-    ///
-    /// # Errors
-    ///
-    /// If the event is not durable, or a field refuses to be serialised.
-    pub fn payload(&self) -> Result<String, crate::durable::EncodeError> {
-        match self.any_meta().durable {
-            Some(form) => (form.encode)(self),
-            None => Err(crate::durable::EncodeError::not_durable(self.any_meta())),
-        }
     }
 }
 

@@ -109,7 +109,7 @@ fn bench(known: &[Customer]) -> (Events, MemoryQueue) {
 }
 
 fn payload<E: Event>(event: &E) -> String {
-    (event as &dyn AnyEvent).payload().unwrap()
+    event.payload().unwrap()
 }
 
 #[test]
@@ -251,6 +251,6 @@ fn a_renamed_listener_finds_its_old_jobs() {
 fn an_event_without_a_wire_form_says_so() {
     #[derive(Debug, Event)]
     struct Plain;
-    let error = (&Plain as &dyn AnyEvent).payload().unwrap_err();
+    let error = Plain.payload().unwrap_err();
     assert!(error.to_string().contains("`Plain` has no wire form"), "{error}");
 }

@@ -40,7 +40,6 @@ fn a_pattern(event: &dyn AnyEvent, log: &State<Log>) {
 
 #[listener(dyn Ordered)]
 fn a_category(event: &dyn Ordered, log: &State<Log>) {
-    let event: &dyn AnyEvent = event;
     log.write(format!("a_category {}", event.name()));
 }
 

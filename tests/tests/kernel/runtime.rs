@@ -81,7 +81,6 @@ fn categories_and_patterns_can_be_added_and_keep_their_rank() {
     let (events, lines) = bench();
     let (by_category, by_pattern) = (lines.clone(), lines.clone());
     let _category = events.listen_category(move |event: &dyn Timed| {
-        let event: &dyn AnyEvent = event;
         by_category.lock().unwrap().push(format!("category {}", event.name()));
     });
     events

@@ -1,0 +1,145 @@
+//! What is done about it. Nothing lists these functions: being linked is enough.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use events_core::{AnyEvent, Attempt, Delivery, JobFailure, State, listener};
+
+use crate::events::{
+    InRepository, IssueChanged, OtherReceived, PullRequestChanged, SecurityAlertRaised, Severity,
+    Pushed,
+};
+use crate::report::Report;
+
+/// A plain function that hears one type.
+#[listener(Pushed)]
+fn print_push(event: &Pushed, report: &State<Report>) {
+    report.heard(
+        event,
+        "print_push",
+        format!("{} commits to {}", event.commits, event.reference),
+    );
+}
+
+/// One that hears only some of its events.
+#[listener(IssueChanged, when = is_opened)]
+fn welcome(event: &IssueChanged, report: &State<Report>) {
+    let line = format!("#{} {:?}: welcome, {}", event.number, event.title, event.sender);
+    report.heard(event, "welcome", line);
+}
+
+fn is_opened(event: &IssueChanged) -> bool {
+    event.action == "opened"
+}
+
+/// A pull request that is locked cannot be put on the board: what a failing listener looks like. The others run.
+#[listener(PullRequestChanged)]
+fn move_on_board(event: &PullRequestChanged, report: &State<Report>) -> Result<(), BoardError> {
+    if event.action == "locked" {
+        return Err(BoardError::Locked(event.number));
+    }
+    let line = format!("#{} is {}", event.number, event.action);
+    report.heard(event, "move_on_board", line);
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum BoardError {
+    #[error("pull request #{0} is locked")]
+    Locked(u64),
+}
+
+/// Who sent how many events.
+#[derive(Default)]
+pub(crate) struct Contributors(Mutex<BTreeMap<String, u32>>);
+
+impl Contributors {
+    /// The number of this sender's events, this one included.
+    async fn add(&self, sender: &str) -> u32 {
+        // A database would be asked here.
+        tokio::task::yield_now().await;
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = known.entry(sender.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+/// An async function that hears several types.
+#[listener(Pushed, IssueChanged, PullRequestChanged, priority = 10)]
+async fn count_contributor(
+    event: &dyn AnyEvent,
+    contributors: &State<Contributors>,
+    report: &State<Report>,
+) {
+    let sender = match (
+        event.downcast_ref::<Pushed>(),
+        event.downcast_ref::<IssueChanged>(),
+        event.downcast_ref::<PullRequestChanged>(),
+    ) {
+        (Some(push), ..) => &push.sender,
+        (_, Some(issue), _) => &issue.sender,
+        (.., Some(request)) => &request.sender,
+        _ => return,
+    };
+    let count = contributors.add(sender).await;
+    report.heard(event, "count_contributor", format!("event {count} of {sender}"));
+}
+
+/// One that hears a category.
+#[listener(dyn InRepository)]
+fn note_repository(event: &dyn InRepository, report: &State<Report>) {
+    report.heard(event, "note_repository", event.repository().to_owned());
+}
+
+/// One that hears every event whose name matches.
+#[listener("github.*", priority = -100)]
+fn audit(event: &dyn AnyEvent, delivery: Delivery, report: &State<Report>) {
+    let line = match event.downcast_ref::<OtherReceived>() {
+        Some(OtherReceived { kind, action: Some(action) }) => format!("{kind} {action}"),
+        Some(OtherReceived { kind, action: None }) => kind.clone(),
+        None => event.name().to_owned(),
+    };
+    report.heard(event, "audit", format!("{line}, delivery {}", delivery.id));
+}
+
+/// The pager is busy at first, and stays so for what is not known to matter.
+#[derive(Default)]
+pub(crate) struct Pager(AtomicU32);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the pager is busy")]
+pub(crate) struct Busy;
+
+impl Pager {
+    async fn page(&self, severity: Severity) -> Result<(), Busy> {
+        tokio::task::yield_now().await;
+        let calls = self.0.fetch_add(1, Ordering::Relaxed);
+        if severity == Severity::Unknown || calls == 0 {
+            return Err(Busy);
+        }
+        Ok(())
+    }
+}
+
+/// A queued one: its job is pushed by the dispatch, and runs, with its own attempts, from the queue.
+#[listener(SecurityAlertRaised, queue = "alerts", tries = 2, backoff = "100ms", failed = give_up)]
+async fn page_on_call(
+    event: &SecurityAlertRaised,
+    pager: &State<Pager>,
+    attempt: Attempt,
+    report: &State<Report>,
+) -> Result<(), Busy> {
+    if let Err(busy) = pager.page(event.severity).await {
+        report.missed(event, "page_on_call", format!("attempt {}: {busy}", attempt.number));
+        return Err(busy);
+    }
+    let line = format!("paged about {}, {}", event.source, event.action);
+    report.heard(event, "page_on_call", line);
+    Ok(())
+}
+
+fn give_up(event: &SecurityAlertRaised, failure: &JobFailure, report: &State<Report>) {
+    report.line(event, "give_up", &format!("nobody was paged: {failure}"));
+}

@@ -1,2 +1,0 @@
-//! The main example.
-fn main() {}

@@ -1,0 +1,97 @@
+//! The main example, as it is run from a shell.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_deliveries"))
+        .args(args)
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("the test's own folder can be written");
+    path
+}
+
+#[test]
+fn without_arguments_it_reads_its_own_deliveries() {
+    let output = run(&[]);
+    assert!(output.status.success(), "{output:?}");
+    let printed = text(&output.stdout);
+    assert_eq!(
+        printed.lines().last(),
+        Some("deliveries: 9 read, 9 dispatched, 0 refused")
+    );
+    for row in [
+        ["github.security_alert", "page_on_call", "4", "3"],
+        ["github.pull_request", "move_on_board", "2", "1"],
+        ["github.issue", "welcome", "1", "0"],
+    ] {
+        assert!(
+            printed
+                .lines()
+                .any(|line| line.split_whitespace().collect::<Vec<_>>() == row),
+            "{row:?} is not in:\n{printed}"
+        );
+    }
+}
+
+#[test]
+fn a_malformed_line_is_refused_with_its_number_and_the_rest_goes_on() {
+    let good = r#"{"headers":{"x-github-event":"ping"},"body":"{}"}"#;
+    let lines = [
+        good,
+        "not json",
+        r#"{"headers":{},"body":"{}"}"#,
+        "",
+        r#"{"headers":{"x-github-event":"push"},"body":"{"}"#,
+        r#"{"headers":{"x-github-event":"push"},"body":"{}"}"#,
+        good,
+    ];
+    let path = file("malformed.jsonl", lines.join("\n").as_bytes());
+    let output = run(&["--deliveries", path.to_str().expect("a plain path")]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        text(&output.stdout).lines().last(),
+        Some("deliveries: 6 read, 2 dispatched, 4 refused")
+    );
+    let told: Vec<&str> = text(&output.stderr).lines().collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    for (line, number) in told.iter().zip([2, 3, 5, 6]) {
+        assert!(line.starts_with(&format!("line {number} was refused: ")), "{line}");
+    }
+    assert!(told[3].ends_with("the body of a `push` has no `repository`"), "{}", told[3]);
+}
+
+#[test]
+fn a_line_that_is_not_text_is_refused_too() {
+    let mut bytes = b"{\"headers\":{\"x-github-event\":\"ping\"},\"body\":\"{}\"}\n".to_vec();
+    bytes.extend([0xff, 0xfe, b'\n']);
+    bytes.extend(b"{\"headers\":{\"x-github-event\":\"ping\"},\"body\":\"{}\"}\n".to_vec());
+    let path = file("binary.jsonl", &bytes);
+    let output = run(&["--deliveries", path.to_str().expect("a plain path")]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        text(&output.stdout).lines().last(),
+        Some("deliveries: 3 read, 2 dispatched, 1 refused")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let output = run(&["--deliveries", "no/such/file.jsonl"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).starts_with("error: cannot read no/such/file.jsonl: "));
+    let folder = run(&["--deliveries", env!("CARGO_TARGET_TMPDIR")]);
+    assert!(!folder.status.success());
+    assert!(text(&folder.stderr).contains("cannot read"), "{folder:?}");
+    assert!(!text(&folder.stdout).contains("deliveries:"));
+}

@@ -1,6 +1,6 @@
 //! The canonical events of third-party integrations, and the records they carry.
 //!
-//! ```
+//! ```standalone_crate
 //! use events_core::{Event, listener};
 //! use events_std::{HealthStatus, Integration, IntegrationHealthChanged};
 //!

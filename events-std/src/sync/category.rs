@@ -7,7 +7,7 @@ use events_core::{AnyEvent, category};
 /// The listeners of such an event *are* the item's work: they run inline, inside the item's job, which tries again
 /// when one fails. So none of them may be queued, and the compiler says so.
 ///
-/// ```
+/// ```standalone_crate
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// use events_core::{Event, Events, State, listener};

@@ -1,6 +1,6 @@
 //! A function whose body is not looked at, so that a half-typed one breaks nothing.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -174,11 +174,8 @@ fn keyword(item: TokenStream) -> Option<Span> {
 pub(crate) fn members(body: TokenStream) -> Vec<TokenStream> {
     let mut members = vec![TokenStream::new()];
     for tree in body {
-        let ends = match &tree {
-            TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
-            TokenTree::Punct(punct) => punct.as_char() == ';',
-            _ => false,
-        };
+        let ends =
+            is_body(&tree) || matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == ';');
         if let Some(last) = members.last_mut() {
             tree.to_tokens(last);
         }
@@ -188,4 +185,60 @@ pub(crate) fn members(body: TokenStream) -> Vec<TokenStream> {
     }
     members.retain(|member| !member.is_empty());
     members
+}
+
+/// Whether the tree is `{ .. }`, also where a `macro_rules!` put it, in an invisible group.
+pub(crate) fn is_body(tree: &TokenTree) -> bool {
+    let TokenTree::Group(group) = tree else {
+        return false;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => true,
+        Delimiter::None => group
+            .stream()
+            .into_iter()
+            .last()
+            .is_some_and(|last| is_body(&last)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proc_macro2::Group;
+    use quote::quote;
+
+    #[test]
+    fn splits_a_block_into_its_members() {
+        let invisible = Group::new(Delimiter::None, quote!({ 1 }));
+        let body = quote! {
+            const A: [u8; 2] = [1; 2];
+            #[cfg(test)]
+            fn a(&self) -> u8 { if true { 1 } else { 2 } }
+            fn b() #invisible
+            fn c();
+        };
+        let members: Vec<String> = members(body).iter().map(ToString::to_string).collect();
+        assert_eq!(members.len(), 4, "{members:?}");
+        assert!(members[0].starts_with("const A"));
+        assert!(members[3].starts_with("fn c"));
+    }
+
+    #[test]
+    fn reads_a_function_without_its_body() {
+        let half_typed = quote!(pub async fn f(a: &A, b: u8) -> C { let x = a. ; });
+        let function = Function::read(half_typed, "").unwrap();
+        assert!(function.is_async());
+        assert_eq!(function.arguments().count(), 2);
+        assert!(
+            Function::read(
+                quote!(
+                    struct F;
+                ),
+                "mark a function"
+            )
+            .is_err()
+        );
+    }
 }

@@ -25,3 +25,71 @@ impl ToTokens for Private {
         self.0.to_tokens(tokens);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
+    /// Every macro with every construct that names the crate.
+    fn generated(krate: &TokenStream) -> Vec<String> {
+        let event = quote! {
+            #[event(durable, name = "a.b", response = u8, after_commit, extends(A, B) #krate)]
+            struct E { a: u8, #[event(model)] b: M, #[event(model)] c: Option<M>, #[event(model)] d: Vec<M> }
+        };
+        let queued = quote!(E, queue, unique = f, unique_for = "1h", failed = f, on_missing = "discard" #krate);
+        let item = quote!(
+            async fn f(event: &E, state: &State<u8>) -> Result<(), X> {}
+        );
+        let several = quote!(E, F, handle = H #krate);
+        let any = quote!(
+            fn g(event: &dyn AnyEvent) {}
+        );
+        let category = quote!(dyn A, when = f, queue #krate);
+        let block = quote!(impl T { #[listener(E)] fn h(&self, event: &E) {} });
+        let alone: TokenStream = krate.clone().into_iter().skip(1).collect();
+        let handle = quote!(handle = L #krate);
+        let loader = quote!(
+            fn load(key: u64) -> Result<Option<M>, X> {
+                Ok(None)
+            }
+        );
+        [
+            crate::event::event(event),
+            crate::listener::listener(queued, item),
+            crate::listener::listener(several, any.clone()),
+            crate::listener::listener(category, any),
+            crate::listeners::listeners(alone.clone(), block),
+            crate::category::category(
+                alone,
+                quote!(
+                    trait A: AnyEvent {}
+                ),
+            ),
+            crate::model::model(handle, loader),
+        ]
+        .map(|tokens| tokens.to_string())
+        .into()
+    }
+
+    #[test]
+    fn generated_code_finds_a_renamed_crate() {
+        for tokens in generated(&quote!(, crate = elsewhere::kernel)) {
+            assert!(!tokens.contains("compile_error"), "{tokens}");
+            assert!(!tokens.contains("events_core"), "{tokens}");
+            assert!(
+                tokens.contains("elsewhere :: kernel :: __private"),
+                "{tokens}"
+            );
+        }
+    }
+
+    #[test]
+    fn generated_code_is_safe_and_names_the_crate_from_outside() {
+        for tokens in generated(&TokenStream::new()) {
+            assert!(!tokens.contains("compile_error"), "{tokens}");
+            assert!(!tokens.contains("unsafe"), "{tokens}");
+            assert!(tokens.contains(":: events_core :: __private"), "{tokens}");
+        }
+    }
+}

@@ -53,9 +53,9 @@ fn fault(text: &str, wildcard: bool) -> Option<String> {
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
         let bad = bad.escape_debug();
-        let allowed = if wildcard { "`.` or `*`" } else { "or `.`" };
+        let allowed = if wildcard { ", `.` or `*`" } else { " or `.`" };
         return Some(format!(
-            "`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-` {allowed}"
+            "`{bad}` is not a lowercase ASCII letter, a digit, `_`, `-`{allowed}"
         ));
     }
     if text.split('.').any(str::is_empty) {

@@ -7,7 +7,14 @@
 fn ui() {
     let tests = trybuild::TestCases::new();
     tests.pass("tests/ui/pass/*.rs");
-    for group in ["category", "event", "link_all", "listener", "listeners", "model"] {
+    for group in [
+        "category",
+        "event",
+        "link_all",
+        "listener",
+        "listeners",
+        "model",
+    ] {
         tests.compile_fail(format!("tests/ui/{group}/*.rs"));
     }
 }

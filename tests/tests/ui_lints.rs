@@ -5,6 +5,8 @@
 
 #[path = "ui/pass/durable.rs"]
 mod durable;
+#[path = "ui/pass/generated.rs"]
+mod generated;
 #[path = "ui/pass/listeners.rs"]
 mod listeners;
 #[path = "ui/pass/plain.rs"]
@@ -13,4 +15,10 @@ mod plain;
 mod queued;
 
 /// Each program runs in `ui`, alone: here their listeners would hear one another's events.
-const _: [fn(); 4] = [durable::main, listeners::main, plain::main, queued::main];
+const _: [fn(); 5] = [
+    durable::main,
+    generated::main,
+    listeners::main,
+    plain::main,
+    queued::main,
+];

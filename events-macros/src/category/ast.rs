@@ -1,13 +1,13 @@
 //! A trait whose bodies are not looked at, so that a half-typed one breaks nothing.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
     Attribute, Error, Generics, Ident, Result, Token, TypeParamBound, Visibility, WhereClause,
 };
 
-use crate::function::{Function, members};
+use crate::function::{Function, is_body, members};
 
 /// A trait that events extend.
 pub(super) struct Category {
@@ -72,10 +72,11 @@ impl Category {
 
     /// Whether there is something that each event must say for itself: a member without a body.
     pub(super) fn demands(&self) -> bool {
-        let is_body = |tree: TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-        self.members
-            .iter()
-            .any(|member| !member.clone().into_iter().last().is_some_and(is_body))
+        let has_body = |member: &TokenStream| {
+            let last = member.clone().into_iter().last();
+            last.is_some_and(|last| is_body(&last))
+        };
+        !self.members.iter().all(has_body)
     }
 
     /// The functions, where they can be read.

@@ -57,7 +57,9 @@ mod as_text {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -124,14 +126,26 @@ pub(crate) fn main() {
     );
     assert_eq!(paid.cached, 3);
     assert_eq!(payload(&OrderShipped(7)), "7");
-    assert_eq!(payload(&OrderMoved(1, ada())), r#"[1,{"model":"customer","key":7}]"#);
+    assert_eq!(
+        payload(&OrderMoved(1, ada())),
+        r#"[1,{"model":"customer","key":7}]"#
+    );
     assert_eq!(payload(&ShopOpened), "null");
-    assert_eq!(payload(&CustomerLeft { customer: ada() }), r#"{"customer":{"model":"customer","key":7}}"#);
+    assert_eq!(
+        payload(&CustomerLeft { customer: ada() }),
+        r#"{"customer":{"model":"customer","key":7}}"#
+    );
     assert_eq!(payload(&OrderChanged::WasCancelled), r#""was_cancelled""#);
     assert_eq!(payload(&OrderChanged::Paid(7)), r#"{"paid":7}"#);
-    assert_eq!(payload(&OrderChanged::Moved(1, ada())), r#"{"moved":[1,{"model":"customer","key":7}]}"#);
     assert_eq!(
-        payload(&OrderChanged::Gift { to: ada(), note: "!".into() }),
+        payload(&OrderChanged::Moved(1, ada())),
+        r#"{"moved":[1,{"model":"customer","key":7}]}"#
+    );
+    assert_eq!(
+        payload(&OrderChanged::Gift {
+            to: ada(),
+            note: "!".into()
+        }),
         r#"{"gift":{"to":{"model":"customer","key":7},"note":"!"}}"#
     );
 }

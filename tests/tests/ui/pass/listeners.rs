@@ -6,7 +6,9 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use events_core::{AnyEvent, Attempt, Delivery, Event, Events, State, category, listener, listeners};
+use events_core::{
+    AnyEvent, Attempt, Delivery, Event, Events, State, Subscriber, category, listener, listeners,
+};
 
 /// What ran.
 #[derive(Default)]
@@ -57,7 +59,12 @@ fn is_seven(event: &OrderPaid) -> bool {
 }
 
 #[listener(priority = 9)]
-fn inferred(OrderPaid { order }: &OrderPaid, log: &State<Log>, _: Delivery, _: Events) -> Result<(), Infallible> {
+fn inferred(
+    OrderPaid { order }: &OrderPaid,
+    log: &State<Log>,
+    _: Delivery,
+    _: Events,
+) -> Result<(), Infallible> {
     log.add(format!("inferred {order}"));
     Ok(())
 }
@@ -135,7 +142,24 @@ impl Mailer {
     fn conditional(&self, _: &OrderPaid, _: &Missing) {}
 }
 
+/// A record says where the user's own tokens stand.
+fn records() {
+    let [sent, heard] = Mailer::listeners() else {
+        panic!("the conditional method does not exist")
+    };
+    assert_eq!(sent.name, concat!(module_path!(), "::Mailer::sent"));
+    assert_eq!(heard.doc, "Documented.");
+    let source = include_str!("listeners.rs");
+    for (record, head) in [(sent, "fn sent("), (heard, "fn heard(")] {
+        let line = source.lines().position(|line| line.contains(head)).unwrap() + 1;
+        assert_eq!(usize::try_from(record.source.line), Ok(line));
+        assert!(record.source.file.ends_with("listeners.rs"));
+        assert_eq!(record.source.module, module_path!());
+    }
+}
+
 pub(crate) fn main() {
+    records();
     let _: events_core::Handle = BY_HAND;
     let events = Events::builder()
         .state(Log::default())

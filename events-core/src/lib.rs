@@ -66,7 +66,10 @@ mod table;
 mod wiring;
 
 pub use builder::{BuildError, EventsBuilder, Fault, FaultKind, Incident};
-pub use catalog::Catalog;
+pub use catalog::{
+    Catalog, EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry, LockDifference, LockError,
+    QueueEntry, UniqueEntry, UniqueKey,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::{AfterCommit, Savepoint};
 pub use context::Context;

@@ -104,6 +104,12 @@ impl Events {
 }
 
 impl Inner {
+    /// What was added while the program runs, and is not removed.
+    pub(crate) fn added(&self) -> Vec<Wired> {
+        let runtime = read(self.runtime());
+        runtime.added.iter().map(|(_, wired)| wired.clone()).collect()
+    }
+
     fn insert(&self, wired: Wired) -> u64 {
         let mut runtime = write(self.runtime());
         runtime.next += 1;

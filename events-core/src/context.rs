@@ -19,8 +19,13 @@ pub struct Context<'a> {
     table: &'a Table,
     place: Place,
     delivery: Cell<Option<Delivery>>,
-    attempt: Attempt,
-    extensions: Option<&'a Extensions>,
+    job: Option<&'a JobRun<'a>>,
+}
+
+/// What the run of a job knows that a dispatch does not.
+pub(crate) struct JobRun<'a> {
+    pub(crate) attempt: Attempt,
+    pub(crate) extensions: &'a Extensions,
 }
 
 impl<'a> Context<'a> {
@@ -36,21 +41,20 @@ impl<'a> Context<'a> {
             table,
             place: Place::at(table.calls().first()),
             delivery: Cell::new(None),
-            attempt: Attempt::INLINE,
-            extensions: None,
+            job: None,
         }
     }
 
-    /// As a context of a run whose delivery and attempt are known.
-    pub(crate) fn with(
-        mut self,
-        delivery: Option<Delivery>,
-        attempt: Attempt,
-        extensions: Option<&'a Extensions>,
-    ) -> Self {
+    /// As the context of a dispatch whose delivery is known.
+    pub(crate) fn of_delivery(mut self, delivery: Option<Delivery>) -> Self {
         self.delivery = Cell::new(delivery);
-        self.attempt = attempt;
-        self.extensions = extensions;
+        self
+    }
+
+    /// As the context of a job's run.
+    pub(crate) fn of_job(mut self, delivery: Delivery, job: &'a JobRun<'a>) -> Self {
+        self.delivery = Cell::new(Some(delivery));
+        self.job = Some(job);
         self
     }
 
@@ -89,7 +93,7 @@ impl<'a> Context<'a> {
     #[inline]
     #[must_use]
     pub fn attempt(&self) -> Attempt {
-        self.attempt
+        self.job.map_or(Attempt::INLINE, |job| job.attempt)
     }
 
     /// The dispatcher; what is dispatched with it has this dispatch as its cause.
@@ -101,7 +105,7 @@ impl<'a> Context<'a> {
     /// A value that whoever runs the job gave to this run, as the job's transaction.
     #[must_use]
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<&'a T> {
-        self.extensions?.get()
+        self.job?.extensions.get()
     }
 
     pub(crate) fn table(&self) -> &'a Table {

@@ -27,7 +27,7 @@ use crate::runtime::Runtime;
 use crate::scope::{self, DeferError, FrameKind};
 use crate::state::{State, States};
 use crate::sync::lock;
-use crate::table::{Table, flags};
+use crate::table::{SyncTable, Table, flags};
 use crate::wiring::Wiring;
 
 /// The dispatcher: a cheap handle, which clones share.
@@ -55,12 +55,23 @@ pub struct Events {
 pub(crate) struct Inner {
     /// By event number. The first stands for events that have no number yet, and sends them the long way.
     tables: Box<[Arc<Table>]>,
-    /// How many scopes are open anywhere: while there are none, no dispatch looks for them.
+    /// How many scopes are open anywhere, in units above the tables' flags: while there are none, no dispatch looks
+    /// for them.
     scopes: AtomicU32,
     /// Tables of events that were met for the first time after `build`.
     late: Mutex<HashMap<usize, Arc<Table>>>,
     runtime: RwLock<Runtime>,
     parts: Parts,
+}
+
+/// How a dispatch goes about its work.
+enum Way<T> {
+    /// Nothing hears the event.
+    Empty,
+    /// There is nothing to do but to call the table's listeners.
+    Plain(T),
+    /// There is more to do: see `dispatch::ordered`.
+    Ordered,
 }
 
 /// What the builder gives.
@@ -140,10 +151,10 @@ impl Events {
         event: &E,
         stops: Stops,
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        let report = match self.inner.plain(E::meta(), flags::ASYNC) {
-            Some(table) if table.is_empty() => None,
-            Some(table) => Run::new(Context::new(self, event, table), stops).await,
-            None => dispatch_ordered(self, event, stops).await,
+        let report = match self.inner.way(E::meta()) {
+            Way::Empty => None,
+            Way::Plain(table) => Run::new(Context::new(self, event, table), stops).await,
+            Way::Ordered => dispatch_ordered(self, event, stops).await,
         };
         Report::into_result::<E>(report)
     }
@@ -179,10 +190,10 @@ impl Events {
         event: &E,
         stops: Stops,
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        let report = match self.inner.plain(E::meta(), 0) {
-            Some(table) if table.is_empty() => None,
-            Some(table) => run_sync(&Context::new(self, event, table), stops),
-            None => dispatch_ordered_sync(self, event, stops),
+        let report = match self.inner.way_sync(E::meta()) {
+            Way::Empty => None,
+            Way::Plain(sync) => run_sync(&Context::new(self, event, sync.table()), sync, stops),
+            Way::Ordered => dispatch_ordered_sync(self, event, stops),
         };
         Report::into_result::<E>(report)
     }
@@ -331,16 +342,16 @@ impl Events {
 
     #[inline]
     pub(crate) fn stops(&self) -> Stops {
-        Stops {
-            at_failure: self.policy == ErrorPolicy::FailFast,
-            at_answer: false,
+        match self.policy {
+            ErrorPolicy::RunAll => Stops::AtBreak,
+            ErrorPolicy::FailFast => Stops::AtFailure,
         }
     }
 
     fn stops_at_answer(&self) -> Stops {
-        Stops {
-            at_answer: true,
-            ..self.stops()
+        match self.policy {
+            ErrorPolicy::RunAll => Stops::AtAnswer,
+            ErrorPolicy::FailFast => Stops::AtEither,
         }
     }
 
@@ -379,12 +390,36 @@ impl fmt::Debug for Events {
 }
 
 impl Inner {
-    /// The event's table, if its dispatches may take the short way: it has no flag but those allowed.
+    /// The way of a dispatch of the event.
     #[inline]
-    fn plain(&self, meta: &'static EventMeta, allowed: u32) -> Option<&Table> {
-        let table = self.tables.get(meta.index())?;
-        let in_the_way = (table.flags() & !allowed) | self.scopes.load(Ordering::Relaxed);
-        if in_the_way == 0 { Some(table) } else { None }
+    fn way(&self, meta: &'static EventMeta) -> Way<&Table> {
+        match self.tables.get(meta.index()) {
+            None => Way::Ordered,
+            Some(table) => match (table.flags() & !flags::ASYNC) | self.scopes() {
+                0 => Way::Plain(table),
+                flags::EMPTY => Way::Empty,
+                _ => Way::Ordered,
+            },
+        }
+    }
+
+    /// The way of a dispatch of the event without a runtime.
+    #[inline]
+    fn way_sync(&self, meta: &'static EventMeta) -> Way<SyncTable<'_>> {
+        match self.tables.get(meta.index()) {
+            None => Way::Ordered,
+            Some(table) => match table.plainly_sync(self.scopes()) {
+                Ok(table) => Way::Plain(table),
+                Err(flags::EMPTY) => Way::Empty,
+                Err(_) => Way::Ordered,
+            },
+        }
+    }
+
+    /// A number that is not 0 while a scope is open anywhere, and has no bit in common with a table's flags.
+    #[inline]
+    fn scopes(&self) -> u32 {
+        self.scopes.load(Ordering::Relaxed)
     }
 
     /// The event's table without what was added while the program runs.
@@ -421,15 +456,15 @@ impl Inner {
     }
 
     pub(crate) fn has_scopes(&self) -> bool {
-        self.scopes.load(Ordering::Relaxed) != 0
+        self.scopes() != 0
     }
 
     pub(crate) fn scope_opened(&self) {
-        self.scopes.fetch_add(1, Ordering::Relaxed);
+        self.scopes.fetch_add(flags::END, Ordering::Relaxed);
     }
 
     pub(crate) fn scope_closed(&self) {
-        self.scopes.fetch_sub(1, Ordering::Relaxed);
+        self.scopes.fetch_sub(flags::END, Ordering::Relaxed);
     }
 }
 

@@ -85,6 +85,21 @@ pub(crate) mod flags {
     pub(crate) const UNKNOWN: u32 = 1 << 7;
     /// The dispatcher records instead of running.
     pub(crate) const FAKE: u32 = 1 << 6;
+    /// Nothing hears the event.
+    pub(crate) const EMPTY: u32 = 1 << 8;
+    /// The first number above all flags.
+    pub(crate) const END: u32 = 1 << 9;
+}
+
+/// A table of which no inline listener is async.
+#[derive(Clone, Copy)]
+pub(crate) struct SyncTable<'t>(&'t Table);
+
+impl<'t> SyncTable<'t> {
+    #[inline]
+    pub(crate) fn table(self) -> &'t Table {
+        self.0
+    }
 }
 
 /// The listeners of one event type in their order, merged and frozen.
@@ -143,6 +158,7 @@ impl Table {
             flags::ASYNC,
         );
         flags |= flag(!queued.is_empty(), flags::QUEUED);
+        flags |= flag(inline.is_empty() && queued.is_empty(), flags::EMPTY);
         flags |= flag(!faults.is_empty(), flags::REFUSES);
         let calls = HotSlice::new(
             inline
@@ -172,14 +188,19 @@ impl Table {
         }
     }
 
-    #[inline]
-    pub(crate) fn has_async(&self) -> bool {
-        self.flags() & flags::ASYNC != 0
+    /// Itself, if no inline listener is async.
+    pub(crate) fn if_sync(&self) -> Option<SyncTable<'_>> {
+        (self.flags() & flags::ASYNC == 0).then_some(SyncTable(self))
     }
 
+    /// Itself, if it has no flag at all, so that there is nothing to do but to call its listeners; else its flags
+    /// and `more`.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.calls.len() == 0
+    pub(crate) fn plainly_sync(&self, more: u32) -> Result<SyncTable<'_>, u32> {
+        match self.flags() | more {
+            0 => Ok(SyncTable(self)),
+            flags => Err(flags),
+        }
     }
 
     #[inline]

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
 use super::{Report, Stops};
 use crate::commit::Waiting;
-use crate::context::Context;
-use crate::delivery::{Attempt, Delivery};
+use crate::context::{Context, JobRun};
+use crate::delivery::Delivery;
 use crate::erased::{Run, holds_for, message_of, run_sync};
 use crate::event::{AnyEvent, EventMeta};
 use crate::events::Events;
-use crate::extensions::Extensions;
 use crate::future::BoxFuture;
 use crate::listener::Kind;
 use crate::queue::{Job, PushError};
 use crate::scope::{self, Intercepted};
-use crate::table::{Entry, Table};
+use crate::table::{Entry, Table, flags};
 
 /// What is to be done, once everything that can refuse has not.
 struct Plan {
@@ -50,11 +49,7 @@ pub(crate) fn dispatch_ordered<'a>(
                 return Some(Report::refused(event.name(), Refusal::Push(error)));
             }
         }
-        let cx = Context::new(events, event, &plan.table).with(
-            plan.delivery,
-            Attempt::INLINE,
-            None,
-        );
+        let cx = Context::new(events, event, &plan.table).of_delivery(plan.delivery);
         let report = Run::new(cx, stops).await;
         complete(report, plan.failures, jobs, plan.deferred)
     })
@@ -80,8 +75,11 @@ pub(crate) fn dispatch_ordered_sync(
             return Some(Report::refused(event.name(), Refusal::Push(error)));
         }
     }
-    let cx = Context::new(events, event, &plan.table).with(plan.delivery, Attempt::INLINE, None);
-    let report = run_sync(&cx, stops);
+    // `plan` has refused a table with an async listener.
+    let report = match plan.table.if_sync() {
+        Some(table) => run_sync(&Context::new(events, event, &plan.table).of_delivery(plan.delivery), table, stops),
+        None => None,
+    };
     complete(report, plan.failures, jobs, plan.deferred)
 }
 
@@ -91,11 +89,10 @@ pub(crate) async fn dispatch_job(
     event: &dyn AnyEvent,
     entry: Entry,
     delivery: Delivery,
-    attempt: Attempt,
-    extensions: &Extensions,
+    job: &JobRun<'_>,
 ) -> Option<Failure> {
     let table = Table::of(vec![entry], Vec::new(), Vec::new(), 0);
-    let cx = Context::new(events, event, &table).with(Some(delivery), attempt, Some(extensions));
+    let cx = Context::new(events, event, &table).of_job(delivery, job);
     let report = Run::new(cx, Stops::default()).await?;
     report.failures.into_iter().next()
 }
@@ -109,7 +106,7 @@ pub(crate) async fn run_waiting(waiting: Waiting) {
         delivery,
     } = waiting;
     let table = Table::of(listeners, Vec::new(), Vec::new(), 0);
-    let cx = Context::new(&by, &*event, &table).with(Some(delivery), Attempt::INLINE, None);
+    let cx = Context::new(&by, &*event, &table).of_delivery(Some(delivery));
     if let Some(report) = Run::new(cx, by.stops()).await {
         by.tell_failures(&report.failures);
     }
@@ -165,7 +162,7 @@ fn plan(
     {
         return refused(Refusal::AsyncListener(ListenerInfo(entry.record().clone())));
     }
-    if table.flags() & !crate::table::flags::ASYNC == 0 {
+    if table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0 {
         // Only a scope made it come here.
         return Ok(Plan {
             table,

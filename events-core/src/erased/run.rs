@@ -15,12 +15,18 @@ use super::slice::{Hot, HotSlice};
 use super::store::FutureStore;
 use crate::context::Context;
 use crate::dispatch::{Report, Stops};
+use crate::table::SyncTable;
 
 /// Where a dispatch stands: the running call, and what an async one needs besides.
 pub(crate) struct Place {
     at: Cell<*const Hot>,
-    store: Cell<*const FutureStore>,
+    room: Cell<*const Room>,
+}
+
+/// What an async call needs: the task it is polled by, and a store for its future.
+pub(super) struct Room {
     task: Cell<*mut ()>,
+    store: FutureStore,
 }
 
 impl Place {
@@ -29,8 +35,7 @@ impl Place {
     pub(crate) fn at(first: *const Hot) -> Self {
         Self {
             at: Cell::new(first),
-            store: Cell::new(ptr::null()),
-            task: Cell::new(ptr::null_mut()),
+            room: Cell::new(ptr::null()),
         }
     }
 
@@ -49,8 +54,10 @@ impl Place {
     /// The place belongs to a [`Run`] that is being polled.
     #[inline]
     pub(super) unsafe fn store_and_task<'r>(&self) -> (&'r FutureStore, &'r mut task::Context<'r>) {
-        // SAFETY: a poll sets both before it calls anything, and nothing else uses them while a call runs.
-        unsafe { (&*self.store.get(), &mut *self.task.get().cast()) }
+        // SAFETY: a poll sets room and task before it calls anything; nothing else uses the task while a call runs.
+        let room = unsafe { &*self.room.get() };
+        // SAFETY: as above.
+        (&room.store, unsafe { &mut *room.task.get().cast() })
     }
 }
 
@@ -84,20 +91,30 @@ enum Drive {
     Pending,
 }
 
-/// Runs the calls of the context's table, none of which is async.
-///
-/// # Panics
-///
-/// If one is async, which is a fault of the kernel.
-pub(crate) fn run_sync(cx: &Context<'_>, stops: Stops) -> Option<Box<Report>> {
-    assert!(!cx.table().has_async(), "an async listener needs a task");
+/// Runs the calls of a context's table, none of which is async.
+pub(crate) fn run_sync(
+    cx: &Context<'_>,
+    table: SyncTable<'_>,
+    stops: Stops,
+) -> Option<Box<Report>> {
+    debug_assert!(ptr::eq(table.table(), cx.table()));
     let sink = Sink::new(stops);
-    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| drive(cx, &sink))) {
-        if !go_on_after_panic(cx, &sink, payload) {
-            break;
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drive(cx, &sink))) {
+        finish_after_panic(cx, &sink, payload);
+    }
+    sink.report.into_inner()
+}
+
+/// Runs the calls behind the one that panicked, and behind others that panic.
+#[cold]
+#[inline(never)]
+fn finish_after_panic(cx: &Context<'_>, sink: &Sink, mut payload: Box<dyn Any + Send>) {
+    while go_on_after_panic(cx, sink, payload) {
+        match catch_unwind(AssertUnwindSafe(|| drive(cx, sink))) {
+            Ok(_) => return,
+            Err(next) => payload = next,
         }
     }
-    sink.report.take()
 }
 
 /// Calls one after the other, from where the context stands.
@@ -112,6 +129,9 @@ fn drive(cx: &Context<'_>, sink: &Sink) -> Drive {
         let outcome = unsafe { ((*at).call)(event, cx) };
         if outcome.is_fine() {
             mem::forget(outcome);
+        } else if outcome.is_end() {
+            mem::forget(outcome);
+            return Drive::Done;
         } else {
             match settle(cx, sink, outcome) {
                 Next::Call => {}
@@ -134,9 +154,6 @@ enum Next {
 #[cold]
 #[inline(never)]
 fn settle(cx: &Context<'_>, sink: &Sink, outcome: Outcome) -> Next {
-    if outcome.is_end() {
-        return Next::Done;
-    }
     if outcome.is_pending() {
         return Next::Wait;
     }
@@ -145,15 +162,15 @@ fn settle(cx: &Context<'_>, sink: &Sink, outcome: Outcome) -> Next {
         None => Next::Call,
         Some(Note::Failed(error)) => {
             sink.write(|report| report.failed(cx, index, error));
-            next_unless(sink.stops.at_failure)
+            next_unless(sink.stops.at_failure())
         }
         Some(Note::Stop) => {
             sink.write(|report| report.stopped(cx, index));
             Next::Done
         }
         Some(Note::Answer(answer)) => {
-            sink.write(|report| report.answered(cx, index, answer, sink.stops.at_answer));
-            next_unless(sink.stops.at_answer)
+            sink.write(|report| report.answered(cx, index, answer, sink.stops.at_answer()));
+            next_unless(sink.stops.at_answer())
         }
     }
 }
@@ -173,7 +190,7 @@ fn go_on_after_panic(cx: &Context<'_>, sink: &Sink, payload: Box<dyn Any + Send>
     let message = message_of(payload);
     sink.write(|report| report.panicked(cx, index, message));
     cx.place().at.set(cx.table().calls().at(index + 1));
-    !sink.stops.at_failure
+    !sink.stops.at_failure()
 }
 
 /// The message of a panic. The payload's destructor is user code, and may panic too.
@@ -198,7 +215,7 @@ pub(crate) struct Run<'a> {
     cx: Context<'a>,
     sink: Sink,
     stage: Cell<Stage>,
-    store: FutureStore,
+    room: Room,
     _pinned: PhantomPinned,
 }
 
@@ -222,16 +239,19 @@ impl<'a> Run<'a> {
             cx,
             sink: Sink::new(stops),
             stage: Cell::new(Stage::New),
-            store: FutureStore::new(),
+            room: Room {
+                task: Cell::new(ptr::null_mut()),
+                store: FutureStore::new(),
+            },
             _pinned: PhantomPinned,
         }
     }
 
     /// Resumes the future that is waiting, then goes on with the calls after it.
     fn drive(&self, task: &mut task::Context<'_>) -> Drive {
-        if self.store.is_occupied() {
+        if self.room.store.is_occupied() {
             // SAFETY: the store is pinned with the run.
-            let outcome = unsafe { self.store.resume(task) };
+            let outcome = unsafe { self.room.store.resume(task) };
             if outcome.is_fine() {
                 mem::forget(outcome);
             } else {
@@ -245,14 +265,14 @@ impl<'a> Run<'a> {
             // SAFETY: the context stands on the call whose future has just ended, not on the closing one.
             place.at.set(unsafe { place.at.get().add(1) });
         }
-        self.cx.place().task.set(ptr::from_mut(task).cast());
+        self.room.task.set(ptr::from_mut(task).cast());
         drive(&self.cx, &self.sink)
     }
 
     /// Drops what is left of a listener that panicked.
     #[cold]
     fn clear_after_panic(&self) {
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.store.clear())) {
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.room.store.clear())) {
             mem::forget(second);
         }
     }
@@ -272,7 +292,7 @@ impl Future for Run<'_> {
 impl Run<'_> {
     fn poll_shared(&self, task: &mut task::Context<'_>) -> Poll<Option<Box<Report>>> {
         self.stage.set(Stage::Started);
-        self.cx.place().store.set(&raw const self.store);
+        self.cx.place().room.set(&raw const self.room);
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.drive(task))) {
                 Ok(Drive::Pending) => return Poll::Pending,
@@ -302,7 +322,7 @@ impl Drop for Run<'_> {
 impl Run<'_> {
     #[cold]
     fn dropped_half_way(&self) {
-        self.store.clear();
+        self.room.store.clear();
         let report = self.sink.report.take();
         Report::cancelled(report, &self.cx, index(&self.cx));
     }

@@ -71,12 +71,6 @@ impl HotSlice {
         }
     }
 
-    /// The number of calls, the closing one not counted.
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.calls.len() - 1
-    }
-
     #[inline]
     pub(crate) fn first(&self) -> *const Hot {
         self.calls.as_ptr()

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use chrono::{DateTime, Utc};
 
 use super::job::{Job, JobFailure, ParkReason, Verdict, later};
-use crate::context::Context;
+use crate::context::{Context, JobRun};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
 use crate::durable::{DecodeError, Loader};
@@ -30,7 +30,10 @@ impl Events {
             Ok(found) => found,
             Err(failure) => return Verdict::Park(failure),
         };
-        let attempt = attempt(job, options, self.now());
+        let run = JobRun {
+            attempt: attempt(job, options, self.now()),
+            extensions,
+        };
         if job.expires_at.is_some_and(|expiry| self.now() > expiry) && job.attempts > 1 {
             return Verdict::Park(JobFailure::new(
                 ParkReason::Expired,
@@ -51,16 +54,17 @@ impl Events {
             }
         };
         let listener = entry.record().clone();
-        let failed = dispatch_job(self, &*event, entry, job.delivery, attempt, extensions).await;
+        let failed = dispatch_job(self, &*event, entry, job.delivery, &run).await;
         let Some(failed) = failed else {
             return Verdict::Done;
         };
         let verdict = retry_or_park(job, options, self.now(), describe(failed));
-        if let (Verdict::Park(failure), Some(_)) = (&verdict, options.failed) {
-            self.run_failed_hook(job, &*event, failure, options, extensions, attempt, || {
-                ListenerInfo(listener.clone())
-            })
-            .await;
+        if let Verdict::Park(failure) = &verdict {
+            let hook = self.run_failed_hook(job, &*event, failure, options, &run);
+            if let Some(cause) = hook.await {
+                let listener = ListenerInfo(listener);
+                self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
+            }
         }
         verdict
     }
@@ -137,33 +141,26 @@ impl Events {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Runs the listener's hook for what has failed for good; gives the hook's own failure.
     async fn run_failed_hook(
         &self,
         job: &Job,
         event: &dyn AnyEvent,
         failure: &JobFailure,
         options: &QueueOptions,
-        extensions: &Extensions,
-        attempt: Attempt,
-        listener: impl Fn() -> ListenerInfo,
-    ) {
-        let Some(hook) = options.failed else { return };
+        run: &JobRun<'_>,
+    ) -> Option<FailureCause> {
+        let hook = options.failed?;
         let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
         let running = CatchPanic::new(AssertUnwindSafe(|| {
-            let cx = Context::new(self, event, &table).with(
-                Some(job.delivery),
-                attempt,
-                Some(extensions),
-            );
+            let cx = Context::new(self, event, &table).of_job(job.delivery, run);
             (hook.run)(event, failure, &cx)
         }));
-        let cause = match running.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => FailureCause::Error(error),
-            Err(payload) => FailureCause::Panic(message_of(payload)),
-        };
-        self.tell_failures(&[Failure::new(event.name(), listener(), cause)]);
+        match running.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(FailureCause::Error(error)),
+            Err(payload) => Some(FailureCause::Panic(message_of(payload))),
+        }
     }
 }
 

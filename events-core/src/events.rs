@@ -18,7 +18,7 @@ use crate::dispatch::{
     DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, Stops, dispatch_ordered,
     dispatch_ordered_sync,
 };
-use crate::erased::{Run, run_sync};
+use crate::erased::{Dispatch, run_sync};
 use crate::event::{AnyEvent, Event, EventMeta};
 use crate::fake::{Fake, Fakes};
 use crate::queue::Queue;
@@ -65,7 +65,7 @@ pub(crate) struct Inner {
 }
 
 /// How a dispatch goes about its work.
-enum Way<T> {
+pub(crate) enum Way<T> {
     /// Nothing hears the event.
     Empty,
     /// There is nothing to do but to call the table's listeners.
@@ -122,13 +122,8 @@ impl Events {
     /// Lists every listener that failed or panicked; or says why nothing ran at all: a queue that takes no jobs, a
     /// dispatcher that lacks what the listeners need.
     #[inline]
-    #[must_use = "a dispatch does nothing until it is awaited"]
-    pub fn dispatch<'a, E: Event>(
-        &'a self,
-        event: &'a E,
-    ) -> impl Future<Output = Result<Dispatched<E::Response>, DispatchError<E::Response>>> + Send + 'a
-    {
-        self.dispatch_with(event, self.stops())
+    pub fn dispatch<'a, E: Event>(&'a self, event: &'a E) -> Dispatch<'a, E> {
+        Dispatch::new(self, event, self.stops())
     }
 
     /// Runs the listeners of the event, in order, until the first that answers.
@@ -136,27 +131,8 @@ impl Events {
     /// # Errors
     ///
     /// As [`dispatch`](Self::dispatch): listeners that failed before the answer. The error carries the answer.
-    #[must_use = "a dispatch does nothing until it is awaited"]
-    pub fn dispatch_until<'a, E: Event>(
-        &'a self,
-        event: &'a E,
-    ) -> impl Future<Output = Result<Dispatched<E::Response>, DispatchError<E::Response>>> + Send + 'a
-    {
-        self.dispatch_with(event, self.stops_at_answer())
-    }
-
-    #[inline]
-    async fn dispatch_with<E: Event>(
-        &self,
-        event: &E,
-        stops: Stops,
-    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        let report = match self.inner.way(E::meta()) {
-            Way::Empty => None,
-            Way::Plain(table) => Run::new(Context::new(self, event, table), stops).await,
-            Way::Ordered => dispatch_ordered(self, event, stops).await,
-        };
-        Report::into_result::<E>(report)
+    pub fn dispatch_until<'a, E: Event>(&'a self, event: &'a E) -> Dispatch<'a, E> {
+        Dispatch::new(self, event, self.stops_at_answer())
     }
 
     /// Runs every listener of the event without a runtime. If one is async, nothing runs.
@@ -392,7 +368,7 @@ impl fmt::Debug for Events {
 impl Inner {
     /// The way of a dispatch of the event.
     #[inline]
-    fn way(&self, meta: &'static EventMeta) -> Way<&Table> {
+    pub(crate) fn way(&self, meta: &'static EventMeta) -> Way<&Table> {
         match self.tables.get(meta.index()) {
             None => Way::Ordered,
             Some(table) => match (table.flags() & !flags::ASYNC) | self.scopes() {

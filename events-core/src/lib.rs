@@ -79,6 +79,7 @@ pub use dispatch::{
     DispatchError, Dispatched, ErrorPolicy, Failure, FailureCause, ListenerInfo, NotRun, Refusal,
 };
 pub use durable::{DecodeError, EncodeError, Model, ModelHandle};
+pub use erased::Dispatch;
 pub use event::{AnyEvent, Category, Event, Extends};
 pub use events::Events;
 pub use extensions::Extensions;

@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 mod calls;
+mod dispatch;
 mod event;
 mod outcome;
 mod run;
@@ -21,6 +22,7 @@ mod slice;
 mod store;
 
 pub(crate) use calls::{Call, Holds, call_async, call_sync, holds, resolved_instance, resolved_state};
+pub use dispatch::Dispatch;
 pub use event::ErasedEvent;
 pub(crate) use event::{holds_for, upcast};
 pub use outcome::{Note, Outcome};

@@ -281,16 +281,40 @@ impl<'a> Run<'a> {
 impl Future for Run<'_> {
     type Output = Option<Box<Report>>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
-        // Only shared access: the future in the store may borrow from itself, and the store is a cell.
-        let this = self.into_ref().get_ref();
-        this.poll_shared(task)
+        // SAFETY: the run is pinned.
+        unsafe { self.into_ref().get_ref().poll_pinned(task) }
     }
 }
 
-impl Run<'_> {
-    fn poll_shared(&self, task: &mut task::Context<'_>) -> Poll<Option<Box<Report>>> {
+impl<'a> Run<'a> {
+    /// Builds a run where it is to stay, without moving one there.
+    ///
+    /// # Safety
+    ///
+    /// `at` is valid for writes.
+    #[inline]
+    pub(super) unsafe fn build(at: *mut Self, cx: Context<'a>, stops: Stops) {
+        // SAFETY: by the caller; every field but the store's room for a future is written.
+        unsafe {
+            (&raw mut (*at).cx).write(cx);
+            (&raw mut (*at).sink).write(Sink::new(stops));
+            (&raw mut (*at).stage).write(Cell::new(Stage::New));
+            (&raw mut (*at).room.task).write(Cell::new(ptr::null_mut()));
+            FutureStore::build(&raw mut (*at).room.store);
+        }
+    }
+
+    /// Polls the run, by shared access only: the future in its store may borrow from itself, and the store is a
+    /// cell. Once this is ready the run holds nothing that would have to be dropped.
+    ///
+    /// # Safety
+    ///
+    /// The run is pinned.
+    pub(super) unsafe fn poll_pinned(
+        &self,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Option<Box<Report>>> {
         self.stage.set(Stage::Started);
         self.cx.place().room.set(&raw const self.room);
         loop {
@@ -306,6 +330,7 @@ impl Run<'_> {
             }
         }
         self.stage.set(Stage::Done);
+        self.room.store.free();
         Poll::Ready(self.sink.report.take())
     }
 }

@@ -48,6 +48,20 @@ impl FutureStore {
         }
     }
 
+    /// Builds an empty store where it is to stay.
+    ///
+    /// # Safety
+    ///
+    /// `at` is valid for writes.
+    #[inline]
+    pub(super) unsafe fn build(at: *mut Self) {
+        // SAFETY: by the caller; the room for a future may stay as it is.
+        unsafe {
+            (&raw mut (*at).occupied).write(Cell::new(None));
+            (&raw mut (*at).spill).write(Cell::new(None));
+        }
+    }
+
     #[inline]
     pub(super) fn is_occupied(&self) -> bool {
         self.occupied.get().is_some()
@@ -71,6 +85,16 @@ impl FutureStore {
         if let Some(Occupied { place, vtable }) = self.occupied.take() {
             // SAFETY: `occupied` named a live future and its own functions, and names it no longer.
             unsafe { (vtable.drop)(place) };
+        }
+    }
+
+    /// Frees the block beside it. No future is in the store.
+    #[inline]
+    pub(super) fn free(&self) {
+        if let Some((block, layout)) = self.spill.take() {
+            debug_assert!(!self.is_occupied());
+            // SAFETY: the block was allocated with this layout; the future in it is gone.
+            unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
         }
     }
 
@@ -105,20 +129,15 @@ impl FutureStore {
 
 impl Drop for FutureStore {
     fn drop(&mut self) {
-        struct Free(Option<(NonNull<()>, Layout)>);
-        impl Drop for Free {
+        /// Frees the block even when the destructor of the future in it panics.
+        struct Free<'s>(&'s FutureStore);
+        impl Drop for Free<'_> {
             fn drop(&mut self) {
-                if let Some((block, layout)) = self.0 {
-                    // SAFETY: the block was allocated with this layout; the future in it is gone.
-                    unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
-                }
+                self.0.free();
             }
         }
-        if self.spill.get().is_some() || self.is_occupied() {
-            // The block is freed even when the destructor of the future in it panics.
-            let _free = Free(self.spill.take());
-            self.clear();
-        }
+        let free = Free(self);
+        free.0.clear();
     }
 }
 

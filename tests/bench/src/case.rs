@@ -7,7 +7,7 @@ use crate::{bare, ours};
 pub const LISTENERS: [usize; 4] = [0, 1, 10, 100];
 
 /// Runs a prepared dispatch this many times.
-pub type Run = Box<dyn FnMut(u64) + Send>;
+pub type Run = Box<dyn FnMut(u64)>;
 
 /// One kind of dispatch.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +35,30 @@ pub fn all() -> Vec<Case> {
     #[cfg(feature = "peers")]
     cases.extend([
         case("mod-events", crate::peers::mod_events::prepare),
+        case(
+            "mod-events-result",
+            crate::peers::mod_events::prepare_result,
+        ),
         case("evenio", crate::peers::evenio::prepare),
         case("bevy_ecs", crate::peers::bevy::prepare),
     ]);
     cases
 }
 
+/// A dispatch that writes shared memory, by which a check for such writes shows that it can see one.
+#[must_use]
+pub fn shared_write() -> Case {
+    Case {
+        name: "shared-write",
+        prepare: ours::unit::prepare_cloned,
+    }
+}
+
 /// The case of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<Case> {
-    all().into_iter().find(|case| case.name == name)
+    all()
+        .into_iter()
+        .chain([shared_write()])
+        .find(|case| case.name == name)
 }

@@ -14,5 +14,5 @@ mod ours;
 mod peers;
 mod tally;
 
-pub use case::{Case, LISTENERS, Run, all, find};
+pub use case::{Case, LISTENERS, Run, all, find, shared_write};
 pub use tally::Tally;

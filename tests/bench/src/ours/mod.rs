@@ -8,22 +8,26 @@ pub(crate) mod unit;
 
 use std::hint::black_box;
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
 use events_core::{Event, Events};
 
 use crate::case::Run;
 
-/// The dispatcher of all cases: everything that is linked, and the state that some listeners need.
+/// The dispatcher of all cases and threads: everything that is linked, and the state that some listeners need.
 ///
 /// # Panics
 ///
 /// If the wiring is wrong.
 fn dispatcher() -> Events {
-    Events::builder()
-        .state(state::Step(1))
-        .build()
-        .expect("the wiring of the benchmarks")
+    static DISPATCHER: LazyLock<Events> = LazyLock::new(|| {
+        Events::builder()
+            .state(state::Step(1))
+            .build()
+            .expect("the wiring of the benchmarks")
+    });
+    DISPATCHER.clone()
 }
 
 /// Dispatches the event without a runtime.
@@ -32,6 +36,17 @@ fn sync<E: Event<Response = ()>>(event: E) -> Run {
     Box::new(move |times| {
         for _ in 0..times {
             let dispatched = black_box(&events).dispatch_sync(black_box(&event));
+            assert!(dispatched.is_ok());
+        }
+    })
+}
+
+/// Clones the dispatcher's handle for each dispatch: the count of handles is shared by all threads.
+fn cloned<E: Event<Response = ()>>(event: E) -> Run {
+    let events = dispatcher();
+    Box::new(move |times| {
+        for _ in 0..times {
+            let dispatched = black_box(&events).clone().dispatch_sync(black_box(&event));
             assert!(dispatched.is_ok());
         }
     })

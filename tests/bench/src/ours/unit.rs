@@ -19,3 +19,8 @@ pub(crate) fn prepare(listeners: usize, tally: Tally) -> Run {
 pub(crate) fn prepare_async(listeners: usize, tally: Tally) -> Run {
     event_with!(listeners, tally, polled)
 }
+
+/// The same listeners, dispatched by a new handle of the dispatcher each time.
+pub(crate) fn prepare_cloned(listeners: usize, tally: Tally) -> Run {
+    event_with!(listeners, tally, cloned)
+}

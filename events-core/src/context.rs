@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 
 use crate::delivery::{Attempt, Delivery};
+use crate::dispatch::ErrorPolicy;
 use crate::erased::Place;
 use crate::event::{Allowed, AnyEvent, Event, EventMeta, Upcast};
 use crate::events::Events;
@@ -19,13 +20,24 @@ pub struct Context<'a> {
     table: &'a Table,
     place: Place,
     delivery: Cell<Option<Delivery>>,
-    job: Option<&'a JobRun<'a>>,
+    terms: Option<&'a Terms<'a>>,
 }
 
-/// What the run of a job knows that a dispatch does not.
-pub(crate) struct JobRun<'a> {
+/// The terms of a run that is more than a plain dispatch.
+pub(crate) struct Terms<'a> {
     pub(crate) attempt: Attempt,
-    pub(crate) extensions: &'a Extensions,
+    pub(crate) extensions: Option<&'a Extensions>,
+    /// Whether the first answer ends it.
+    pub(crate) until_answer: bool,
+}
+
+impl Terms<'static> {
+    /// Those of `dispatch_until`.
+    pub(crate) const UNTIL_ANSWER: &'static Self = &Self {
+        attempt: Attempt::INLINE,
+        extensions: None,
+        until_answer: true,
+    };
 }
 
 impl<'a> Context<'a> {
@@ -41,7 +53,7 @@ impl<'a> Context<'a> {
             table,
             place: Place::at(table.calls().first()),
             delivery: Cell::new(None),
-            job: None,
+            terms: None,
         }
     }
 
@@ -51,10 +63,9 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// As the context of a job's run.
-    pub(crate) fn of_job(mut self, delivery: Delivery, job: &'a JobRun<'a>) -> Self {
-        self.delivery = Cell::new(Some(delivery));
-        self.job = Some(job);
+    /// As the context of a run with terms of its own.
+    pub(crate) fn on_terms(mut self, terms: Option<&'a Terms<'a>>) -> Self {
+        self.terms = terms;
         self
     }
 
@@ -93,7 +104,7 @@ impl<'a> Context<'a> {
     #[inline]
     #[must_use]
     pub fn attempt(&self) -> Attempt {
-        self.job.map_or(Attempt::INLINE, |job| job.attempt)
+        self.terms.map_or(Attempt::INLINE, |terms| terms.attempt)
     }
 
     /// The dispatcher; what is dispatched with it has this dispatch as its cause.
@@ -105,7 +116,17 @@ impl<'a> Context<'a> {
     /// A value that whoever runs the job gave to this run, as the job's transaction.
     #[must_use]
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<&'a T> {
-        self.job?.extensions.get()
+        self.terms?.extensions?.get()
+    }
+
+    /// Whether a failure ends the run.
+    pub(crate) fn stops_at_failure(&self) -> bool {
+        self.events.policy() == ErrorPolicy::FailFast
+    }
+
+    /// Whether an answer ends the run.
+    pub(crate) fn stops_at_answer(&self) -> bool {
+        self.terms.is_some_and(|terms| terms.until_answer)
     }
 
     pub(crate) fn table(&self) -> &'a Table {

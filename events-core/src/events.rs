@@ -11,11 +11,10 @@ use chrono::{DateTime, Utc};
 
 use crate::builder::{EventsBuilder, Hook, Incident};
 use crate::clock::Clock;
-use crate::context::Context;
 use crate::current::{self, AlreadySet, Scope};
 use crate::delivery::{Cause, Delivery};
 use crate::dispatch::{
-    DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, Stops, dispatch_ordered,
+    DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, dispatch_ordered,
     dispatch_ordered_sync,
 };
 use crate::erased::{Dispatch, run_sync};
@@ -123,7 +122,7 @@ impl Events {
     /// dispatcher that lacks what the listeners need.
     #[inline]
     pub fn dispatch<'a, E: Event>(&'a self, event: &'a E) -> Dispatch<'a, E> {
-        Dispatch::new(self, event, self.stops())
+        Dispatch::new(self, event, false)
     }
 
     /// Runs the listeners of the event, in order, until the first that answers.
@@ -132,7 +131,7 @@ impl Events {
     ///
     /// As [`dispatch`](Self::dispatch): listeners that failed before the answer. The error carries the answer.
     pub fn dispatch_until<'a, E: Event>(&'a self, event: &'a E) -> Dispatch<'a, E> {
-        Dispatch::new(self, event, self.stops_at_answer())
+        Dispatch::new(self, event, true)
     }
 
     /// Runs every listener of the event without a runtime. If one is async, nothing runs.
@@ -145,7 +144,12 @@ impl Events {
         &self,
         event: &E,
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        self.dispatch_sync_with(event, self.stops())
+        let report = match self.inner.way_sync(E::meta()) {
+            Way::Empty => None,
+            Way::Plain(table) => run_sync(self, event, table),
+            Way::Ordered => dispatch_ordered_sync(self, event, false),
+        };
+        Report::into_result::<E>(report)
     }
 
     /// Runs the listeners of the event without a runtime, until the first that answers.
@@ -157,21 +161,7 @@ impl Events {
         &self,
         event: &E,
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        self.dispatch_sync_with(event, self.stops_at_answer())
-    }
-
-    #[inline]
-    fn dispatch_sync_with<E: Event>(
-        &self,
-        event: &E,
-        stops: Stops,
-    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        let report = match self.inner.way_sync(E::meta()) {
-            Way::Empty => None,
-            Way::Plain(sync) => run_sync(&Context::new(self, event, sync.table()), sync, stops),
-            Way::Ordered => dispatch_ordered_sync(self, event, stops),
-        };
-        Report::into_result::<E>(report)
+        Report::into_result::<E>(dispatch_ordered_sync(self, event, true))
     }
 
     /// Dispatches what `event` makes if `condition` holds; makes nothing otherwise.
@@ -210,7 +200,7 @@ impl Events {
     ///
     /// As [`dispatch`](Self::dispatch).
     pub async fn dispatch_any(&self, event: &dyn AnyEvent) -> Result<Dispatched, DispatchError> {
-        Report::into_untyped(dispatch_ordered(self, event, self.stops()).await)
+        Report::into_untyped(dispatch_ordered(self, event, false).await)
     }
 
     /// Dispatches an event whose type is not known here, without a runtime. Answers are not kept.
@@ -219,7 +209,7 @@ impl Events {
     ///
     /// As [`dispatch_sync`](Self::dispatch_sync).
     pub fn dispatch_any_sync(&self, event: &dyn AnyEvent) -> Result<Dispatched, DispatchError> {
-        Report::into_untyped(dispatch_ordered_sync(self, event, self.stops()))
+        Report::into_untyped(dispatch_ordered_sync(self, event, false))
     }
 
     /// A handle whose dispatches follow another policy.
@@ -316,19 +306,8 @@ impl Events {
         (self.inner.parts.hook)(&Incident::NotRun(not_run));
     }
 
-    #[inline]
-    pub(crate) fn stops(&self) -> Stops {
-        match self.policy {
-            ErrorPolicy::RunAll => Stops::AtBreak,
-            ErrorPolicy::FailFast => Stops::AtFailure,
-        }
-    }
-
-    fn stops_at_answer(&self) -> Stops {
-        match self.policy {
-            ErrorPolicy::RunAll => Stops::AtAnswer,
-            ErrorPolicy::FailFast => Stops::AtEither,
-        }
+    pub(crate) fn policy(&self) -> ErrorPolicy {
+        self.policy
     }
 
     pub(crate) fn new_delivery(&self) -> Delivery {

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
-use super::{Report, Stops};
+use super::Report;
 use crate::commit::Waiting;
-use crate::context::{Context, JobRun};
+use crate::context::{Context, Terms};
 use crate::delivery::Delivery;
-use crate::erased::{Run, holds_for, message_of, run_sync};
+use crate::erased::{Run, holds_for, message_of, run_sync_in};
 use crate::event::{AnyEvent, EventMeta};
 use crate::events::Events;
 use crate::future::BoxFuture;
@@ -32,7 +32,7 @@ struct Plan {
 pub(crate) fn dispatch_ordered<'a>(
     events: &'a Events,
     event: &'a dyn AnyEvent,
-    stops: Stops,
+    until_answer: bool,
 ) -> BoxFuture<'a, Option<Box<Report>>> {
     Box::pin(async move {
         let plan = match plan(events, event, false) {
@@ -49,8 +49,10 @@ pub(crate) fn dispatch_ordered<'a>(
                 return Some(Report::refused(event.name(), Refusal::Push(error)));
             }
         }
-        let cx = Context::new(events, event, &plan.table).of_delivery(plan.delivery);
-        let report = Run::new(cx, stops).await;
+        let cx = Context::new(events, event, &plan.table)
+            .of_delivery(plan.delivery)
+            .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
+        let report = Run::new(cx).await;
         complete(report, plan.failures, jobs, plan.deferred)
     })
 }
@@ -59,7 +61,7 @@ pub(crate) fn dispatch_ordered<'a>(
 pub(crate) fn dispatch_ordered_sync(
     events: &Events,
     event: &dyn AnyEvent,
-    stops: Stops,
+    until_answer: bool,
 ) -> Option<Box<Report>> {
     let plan = match plan(events, event, true) {
         Ok(plan) => plan,
@@ -77,7 +79,12 @@ pub(crate) fn dispatch_ordered_sync(
     }
     // `plan` has refused a table with an async listener.
     let report = match plan.table.if_sync() {
-        Some(table) => run_sync(&Context::new(events, event, &plan.table).of_delivery(plan.delivery), table, stops),
+        Some(table) => {
+            let cx = Context::new(events, event, &plan.table)
+                .of_delivery(plan.delivery)
+                .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
+            run_sync_in(&cx, table)
+        }
         None => None,
     };
     complete(report, plan.failures, jobs, plan.deferred)
@@ -89,11 +96,11 @@ pub(crate) async fn dispatch_job(
     event: &dyn AnyEvent,
     entry: Entry,
     delivery: Delivery,
-    job: &JobRun<'_>,
+    terms: &Terms<'_>,
 ) -> Option<Failure> {
     let table = Table::of(vec![entry], Vec::new(), Vec::new(), 0);
-    let cx = Context::new(events, event, &table).of_job(delivery, job);
-    let report = Run::new(cx, Stops::default()).await?;
+    let cx = Context::new(events, event, &table).of_delivery(Some(delivery)).on_terms(Some(terms));
+    let report = Run::new(cx).await?;
     report.failures.into_iter().next()
 }
 
@@ -107,7 +114,7 @@ pub(crate) async fn run_waiting(waiting: Waiting) {
     } = waiting;
     let table = Table::of(listeners, Vec::new(), Vec::new(), 0);
     let cx = Context::new(&by, &*event, &table).of_delivery(Some(delivery));
-    if let Some(report) = Run::new(cx, by.stops()).await {
+    if let Some(report) = Run::new(cx).await {
         by.tell_failures(&report.failures);
     }
 }

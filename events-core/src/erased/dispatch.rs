@@ -9,7 +9,7 @@ use std::task::{Context as Task, Poll};
 
 use super::run::Run;
 use crate::context::Context;
-use crate::dispatch::{DispatchError, Dispatched, Report, Stops, dispatch_ordered};
+use crate::dispatch::{DispatchError, Dispatched, Report, dispatch_ordered};
 use crate::event::Event;
 use crate::events::{Events, Way};
 use crate::future::BoxFuture;
@@ -19,7 +19,7 @@ use crate::future::BoxFuture;
 pub struct Dispatch<'a, E: Event> {
     events: &'a Events,
     event: &'a E,
-    stops: Stops,
+    until_answer: bool,
     stage: Stage,
     ordered: Option<BoxFuture<'a, Option<Box<Report>>>>,
     /// Initialised while `stage` is `Running`.
@@ -37,11 +37,11 @@ enum Stage {
 
 impl<'a, E: Event> Dispatch<'a, E> {
     #[inline]
-    pub(crate) fn new(events: &'a Events, event: &'a E, stops: Stops) -> Self {
+    pub(crate) fn new(events: &'a Events, event: &'a E, until_answer: bool) -> Self {
         Self {
             events,
             event,
-            stops,
+            until_answer,
             stage: Stage::New,
             ordered: None,
             run: MaybeUninit::uninit(),
@@ -58,7 +58,12 @@ impl<E: Event> Future for Dispatch<'_, E> {
         // SAFETY: nothing is moved out of `this`; `run` stays where it is until it is dropped.
         let this = unsafe { self.get_unchecked_mut() };
         if this.stage == Stage::New {
-            match this.events.inner().way(E::meta()) {
+            let way = if this.until_answer {
+                Way::Ordered
+            } else {
+                this.events.inner().way(E::meta())
+            };
+            match way {
                 Way::Empty => {
                     this.stage = Stage::Done;
                     return Poll::Ready(Ok(Dispatched::quiet()));
@@ -66,11 +71,15 @@ impl<E: Event> Future for Dispatch<'_, E> {
                 Way::Plain(table) => {
                     let cx = Context::new(this.events, this.event, table);
                     // SAFETY: `run` is room for a run, and holds none.
-                    unsafe { Run::build(this.run.as_mut_ptr(), cx, this.stops) };
+                    unsafe { Run::build(this.run.as_mut_ptr(), cx) };
                     this.stage = Stage::Running;
                 }
                 Way::Ordered => {
-                    this.ordered = Some(dispatch_ordered(this.events, this.event, this.stops));
+                    this.ordered = Some(dispatch_ordered(
+                        this.events,
+                        this.event,
+                        this.until_answer,
+                    ));
                     this.stage = Stage::Ordered;
                 }
             }

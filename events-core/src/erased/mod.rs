@@ -26,5 +26,5 @@ pub use dispatch::Dispatch;
 pub use event::ErasedEvent;
 pub(crate) use event::{holds_for, upcast};
 pub use outcome::{Note, Outcome};
-pub(crate) use run::{Place, Run, message_of, run_sync};
+pub(crate) use run::{Place, Run, message_of, run_sync, run_sync_in};
 pub(crate) use slice::{HotSlice, Resolved};

@@ -14,7 +14,9 @@ use super::outcome::{Note, Outcome};
 use super::slice::{Hot, HotSlice};
 use super::store::FutureStore;
 use crate::context::Context;
-use crate::dispatch::{Report, Stops};
+use crate::dispatch::Report;
+use crate::event::AnyEvent;
+use crate::events::Events;
 use crate::table::SyncTable;
 
 /// Where a dispatch stands: the running call, and what an async one needs besides.
@@ -62,26 +64,16 @@ impl Place {
 }
 
 /// What a run has gathered: nothing, while all goes well.
-pub(crate) struct Sink {
-    report: Cell<Option<Box<Report>>>,
-    stops: Stops,
-}
+#[derive(Default)]
+pub(crate) struct Sink(Cell<Option<Box<Report>>>);
 
 impl Sink {
-    #[inline]
-    fn new(stops: Stops) -> Self {
-        Self {
-            report: Cell::new(None),
-            stops,
-        }
-    }
-
     /// Changes the report; one is made where there is none yet.
     #[cold]
     fn write(&self, change: impl FnOnce(&mut Report)) {
-        let mut report = self.report.take().unwrap_or_default();
+        let mut report = self.0.take().unwrap_or_default();
         change(&mut report);
-        self.report.set(Some(report));
+        self.0.set(Some(report));
     }
 }
 
@@ -91,18 +83,24 @@ enum Drive {
     Pending,
 }
 
-/// Runs the calls of a context's table, none of which is async.
+/// Runs the calls of a table, none of which is async.
 pub(crate) fn run_sync(
-    cx: &Context<'_>,
+    events: &Events,
+    event: &dyn AnyEvent,
     table: SyncTable<'_>,
-    stops: Stops,
 ) -> Option<Box<Report>> {
+    run_sync_in(&Context::new(events, event, table.table()), table)
+}
+
+/// Runs the calls of a context's table, none of which is async.
+#[inline]
+pub(crate) fn run_sync_in(cx: &Context<'_>, table: SyncTable<'_>) -> Option<Box<Report>> {
     debug_assert!(ptr::eq(table.table(), cx.table()));
-    let sink = Sink::new(stops);
+    let sink = Sink::default();
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drive(cx, &sink))) {
         finish_after_panic(cx, &sink, payload);
     }
-    sink.report.into_inner()
+    sink.0.into_inner()
 }
 
 /// Runs the calls behind the one that panicked, and behind others that panic.
@@ -162,15 +160,15 @@ fn settle(cx: &Context<'_>, sink: &Sink, outcome: Outcome) -> Next {
         None => Next::Call,
         Some(Note::Failed(error)) => {
             sink.write(|report| report.failed(cx, index, error));
-            next_unless(sink.stops.at_failure())
+            next_unless(cx.stops_at_failure())
         }
         Some(Note::Stop) => {
             sink.write(|report| report.stopped(cx, index));
             Next::Done
         }
         Some(Note::Answer(answer)) => {
-            sink.write(|report| report.answered(cx, index, answer, sink.stops.at_answer()));
-            next_unless(sink.stops.at_answer())
+            sink.write(|report| report.answered(cx, index, answer, cx.stops_at_answer()));
+            next_unless(cx.stops_at_answer())
         }
     }
 }
@@ -190,7 +188,7 @@ fn go_on_after_panic(cx: &Context<'_>, sink: &Sink, payload: Box<dyn Any + Send>
     let message = message_of(payload);
     sink.write(|report| report.panicked(cx, index, message));
     cx.place().at.set(cx.table().calls().at(index + 1));
-    !sink.stops.at_failure()
+    !cx.stops_at_failure()
 }
 
 /// The message of a panic. The payload's destructor is user code, and may panic too.
@@ -234,10 +232,10 @@ unsafe impl Send for Run<'_> {}
 
 impl<'a> Run<'a> {
     #[inline]
-    pub(crate) fn new(cx: Context<'a>, stops: Stops) -> Self {
+    pub(crate) fn new(cx: Context<'a>) -> Self {
         Self {
             cx,
-            sink: Sink::new(stops),
+            sink: Sink::default(),
             stage: Cell::new(Stage::New),
             room: Room {
                 task: Cell::new(ptr::null_mut()),
@@ -294,11 +292,11 @@ impl<'a> Run<'a> {
     ///
     /// `at` is valid for writes.
     #[inline]
-    pub(super) unsafe fn build(at: *mut Self, cx: Context<'a>, stops: Stops) {
+    pub(super) unsafe fn build(at: *mut Self, cx: Context<'a>) {
         // SAFETY: by the caller; every field but the store's room for a future is written.
         unsafe {
             (&raw mut (*at).cx).write(cx);
-            (&raw mut (*at).sink).write(Sink::new(stops));
+            (&raw mut (*at).sink).write(Sink::default());
             (&raw mut (*at).stage).write(Cell::new(Stage::New));
             (&raw mut (*at).room.task).write(Cell::new(ptr::null_mut()));
             FutureStore::build(&raw mut (*at).room.store);
@@ -331,7 +329,7 @@ impl<'a> Run<'a> {
         }
         self.stage.set(Stage::Done);
         self.room.store.free();
-        Poll::Ready(self.sink.report.take())
+        Poll::Ready(self.sink.0.take())
     }
 }
 
@@ -348,7 +346,7 @@ impl Run<'_> {
     #[cold]
     fn dropped_half_way(&self) {
         self.room.store.clear();
-        let report = self.sink.report.take();
+        let report = self.sink.0.take();
         Report::cancelled(report, &self.cx, index(&self.cx));
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use chrono::{DateTime, Utc};
 
 use super::job::{Job, JobFailure, ParkReason, Verdict, later};
-use crate::context::{Context, JobRun};
+use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
 use crate::durable::{DecodeError, Loader};
@@ -30,9 +30,10 @@ impl Events {
             Ok(found) => found,
             Err(failure) => return Verdict::Park(failure),
         };
-        let run = JobRun {
+        let terms = Terms {
             attempt: attempt(job, options, self.now()),
-            extensions,
+            extensions: Some(extensions),
+            until_answer: false,
         };
         if job.expires_at.is_some_and(|expiry| self.now() > expiry) && job.attempts > 1 {
             return Verdict::Park(JobFailure::new(
@@ -54,13 +55,13 @@ impl Events {
             }
         };
         let listener = entry.record().clone();
-        let failed = dispatch_job(self, &*event, entry, job.delivery, &run).await;
+        let failed = dispatch_job(self, &*event, entry, job.delivery, &terms).await;
         let Some(failed) = failed else {
             return Verdict::Done;
         };
         let verdict = retry_or_park(job, options, self.now(), describe(failed));
         if let Verdict::Park(failure) = &verdict {
-            let hook = self.run_failed_hook(job, &*event, failure, options, &run);
+            let hook = self.run_failed_hook(job, &*event, failure, options, &terms);
             if let Some(cause) = hook.await {
                 let listener = ListenerInfo(listener);
                 self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
@@ -148,12 +149,14 @@ impl Events {
         event: &dyn AnyEvent,
         failure: &JobFailure,
         options: &QueueOptions,
-        run: &JobRun<'_>,
+        terms: &Terms<'_>,
     ) -> Option<FailureCause> {
         let hook = options.failed?;
         let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
         let running = CatchPanic::new(AssertUnwindSafe(|| {
-            let cx = Context::new(self, event, &table).of_job(job.delivery, run);
+            let cx = Context::new(self, event, &table)
+                .of_delivery(Some(job.delivery))
+                .on_terms(Some(terms));
             (hook.run)(event, failure, &cx)
         }));
         match running.await {

@@ -42,11 +42,7 @@ impl Terms<'static> {
 
 impl<'a> Context<'a> {
     #[inline]
-    pub(crate) fn new(
-        events: &'a Events,
-        event: &'a dyn AnyEvent,
-        table: &'a Table,
-    ) -> Self {
+    pub(crate) fn new(events: &'a Events, event: &'a dyn AnyEvent, table: &'a Table) -> Self {
         Self {
             events,
             event,
@@ -160,8 +156,9 @@ impl Event for NoEvent {
     type Queueing = Allowed;
 
     fn meta() -> &'static EventMeta {
-        static META: LazyLock<EventMeta> =
-            LazyLock::new(|| EventMeta::new::<NoEvent>("NoEvent", module_path!(), file!(), line!()));
+        static META: LazyLock<EventMeta> = LazyLock::new(|| {
+            EventMeta::new::<NoEvent>("NoEvent", module_path!(), file!(), line!())
+        });
         &META
     }
 }

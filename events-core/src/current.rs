@@ -19,7 +19,9 @@ thread_local! {
 
 /// The default dispatcher is already set.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the default dispatcher is set already: set it once, at the start of `main`; tests use a scope")]
+#[error(
+    "the default dispatcher is set already: set it once, at the start of `main`; tests use a scope"
+)]
 pub struct AlreadySet;
 
 /// The current dispatcher, for as long as it is needed.

@@ -88,7 +88,10 @@ impl Events {
         let unknown = Table::of(Vec::new(), Vec::new(), Vec::new(), flags::UNKNOWN);
         Self {
             inner: Arc::new(Inner {
-                tables: std::iter::once(unknown).chain(tables).map(Arc::new).collect(),
+                tables: std::iter::once(unknown)
+                    .chain(tables)
+                    .map(Arc::new)
+                    .collect(),
                 scopes: AtomicU32::new(0),
                 late: Mutex::default(),
                 runtime: RwLock::default(),
@@ -100,7 +103,6 @@ impl Events {
     }
 
     /// A builder, which starts from every listener that is linked.
-    #[must_use]
     pub fn builder() -> EventsBuilder {
         EventsBuilder::new()
     }

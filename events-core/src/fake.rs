@@ -240,13 +240,14 @@ impl Fake {
         let entries = table.inline().iter().chain(table.queued());
         let records: Vec<_> = entries.map(|entry| entry.record().clone()).collect();
         assert!(
-            records.iter().any(|record| is_named(&record.name, listener)),
-            "no listener `{listener}` hears `{}`; those that do:{}",
-            type_name::<E>(),
             records
                 .iter()
-                .map(|record| format!("\n  {} ({})", record.name, place(&record.source)))
-                .collect::<String>()
+                .any(|record| is_named(&record.name, listener)),
+            "no listener `{listener}` hears `{}`; those that do:{}",
+            type_name::<E>(),
+            records.iter().fold(String::new(), |text, record| {
+                text + "\n  " + &record.name + " (" + &place(&record.source) + ")"
+            })
         );
     }
 

@@ -36,6 +36,9 @@
 // Generated code names the crate from outside; so do its own tests and doc examples.
 extern crate self as events_core;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod builder;
 mod catalog;
 mod clock;
@@ -53,9 +56,6 @@ mod fake;
 mod future;
 mod listener;
 mod pattern;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 mod queue;
 mod registry;
 mod runtime;

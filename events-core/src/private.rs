@@ -4,19 +4,19 @@ pub use ::inventory;
 pub use ::serde;
 
 pub use crate::durable::{
-    DecodeError, EncodeError, Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord, ModelRef,
-    concrete, from_json, model_type, to_json,
+    DecodeError, EncodeError, Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord,
+    ModelRef, concrete, from_json, model_type, to_json,
 };
 pub use crate::erased::{ErasedEvent, Note, Outcome};
 pub use crate::event::{
     Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, CloneFn, Combine, DebugFn,
-    DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Probe, Queueing, Unclonable,
-    Undebuggable,
+    Decoding, DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Probe, Queueing,
+    Unclonable, Undebuggable,
 };
 pub use crate::future::BoxFuture;
 pub use crate::listener::{
-    Arg, AsyncListener, Condition, Durable, FailedHook, Heard, Hears, Instance, IntoOutcome,
-    ListenerRecord, OnMissing, QueueOptions, Source, Subscriber, SyncListener, Unique,
+    Arg, AsyncListener, Condition, Durable, FailedHook, Heard, Hears, HookRun, Instance,
+    IntoOutcome, ListenerRecord, OnMissing, QueueOptions, Source, Subscriber, SyncListener, Unique,
     assert_category_may_queue, assert_clone, assert_durable, assert_event, assert_may_queue,
     hook_needs, run_hook,
 };

@@ -107,7 +107,11 @@ impl Inner {
     /// What was added while the program runs, and is not removed.
     pub(crate) fn added(&self) -> Vec<Wired> {
         let runtime = read(self.runtime());
-        runtime.added.iter().map(|(_, wired)| wired.clone()).collect()
+        runtime
+            .added
+            .iter()
+            .map(|(_, wired)| wired.clone())
+            .collect()
     }
 
     fn insert(&self, wired: Wired) -> u64 {

@@ -55,9 +55,7 @@ pub(crate) fn intercept(events: &Events, event: &dyn AnyEvent) -> Intercepted {
     if !events.inner().has_scopes() {
         return Intercepted::No;
     }
-    let kind = innermost(events, |kind| {
-        !matches!(kind, FrameKind::Transaction(_))
-    });
+    let kind = innermost(events, |kind| !matches!(kind, FrameKind::Transaction(_)));
     match kind {
         Some(FrameKind::Muted) => Intercepted::Muted,
         Some(FrameKind::Deferred(held)) => match cloned(event) {
@@ -204,7 +202,10 @@ pub enum DeferError<T, E> {
 }
 
 fn first(failures: &[DispatchError]) -> String {
-    failures.first().map(ToString::to_string).unwrap_or_default()
+    failures
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 pub(crate) async fn defer<T, E>(
@@ -231,8 +232,8 @@ pub(crate) fn defer_sync<T, E>(
     block: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, DeferError<T, E>> {
     let held = Arc::new(Mutex::new(Vec::new()));
-    let value = within_sync(events, FrameKind::Deferred(held.clone()), block)
-        .map_err(DeferError::Block)?;
+    let value =
+        within_sync(events, FrameKind::Deferred(held.clone()), block).map_err(DeferError::Block)?;
     let held = std::mem::take(&mut *lock(&held));
     if let Some(held) = hand_to_outer(events, held) {
         let failures = held

@@ -48,7 +48,8 @@ pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 impl States {
     /// Keeps `value`; the one of the same type that it replaces is dropped.
     pub(crate) fn insert<T: Any + Send + Sync>(&mut self, value: T) {
-        self.0.insert(TypeId::of::<T>(), Box::new(State::new(value)));
+        self.0
+            .insert(TypeId::of::<T>(), Box::new(State::new(value)));
     }
 
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<&State<T>> {

@@ -154,7 +154,9 @@ impl Table {
             flags |= flag(record.after_commit, flags::AFTER_COMMIT);
         }
         flags |= flag(
-            inline.iter().any(|entry| entry.record().kind == Kind::Async),
+            inline
+                .iter()
+                .any(|entry| entry.record().kind == Kind::Async),
             flags::ASYNC,
         );
         flags |= flag(!queued.is_empty(), flags::QUEUED);

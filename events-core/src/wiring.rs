@@ -80,10 +80,7 @@ impl Wiring {
     }
 
     /// The listeners that hear the event, in no order.
-    pub(crate) fn hearing(
-        &self,
-        meta: &'static EventMeta,
-    ) -> impl Iterator<Item = (&Wired, Rank)> {
+    pub(crate) fn hearing(&self, meta: &'static EventMeta) -> impl Iterator<Item = (&Wired, Rank)> {
         let exact = self.by_type.get(&meta.type_id).into_iter().flatten();
         let category = meta.categories.iter().flat_map(|membership| {
             let id = (membership.category)().type_id;

@@ -66,9 +66,16 @@ fn a_malformed_line_is_refused_with_its_number_and_the_rest_goes_on() {
     let told: Vec<&str> = text(&output.stderr).lines().collect();
     assert_eq!(told.len(), 4, "{told:?}");
     for (line, number) in told.iter().zip([2, 3, 5, 6]) {
-        assert!(line.starts_with(&format!("line {number} was refused: ")), "{line}");
+        assert!(
+            line.starts_with(&format!("line {number} was refused: ")),
+            "{line}"
+        );
     }
-    assert!(told[3].ends_with("the body of a `push` has no `repository`"), "{}", told[3]);
+    assert!(
+        told[3].ends_with("the body of a `push` has no `repository`"),
+        "{}",
+        told[3]
+    );
 }
 
 #[test]

@@ -83,7 +83,8 @@ fn listener_names(parts: &Parts, faults: &mut Vec<Fault>) {
                             "has the name `{name}`, as the listener at {} has",
                             place(&first.source)
                         ),
-                        "give one of them another name: `#[listener(.., name = \"..\")]`".to_owned(),
+                        "give one of them another name: `#[listener(.., name = \"..\")]`"
+                            .to_owned(),
                     )
                     .at(record)
                     .on(heard(record)),

@@ -96,7 +96,10 @@ impl Fault {
         Self::new(
             FaultKind::MissingState,
             format!("needs the state `{state}`"),
-            format!("give it to the builder: `.state(..)` with a `{}`", short(state)),
+            format!(
+                "give it to the builder: `.state(..)` with a `{}`",
+                short(state)
+            ),
         )
         .at(listener)
         .on(meta.display_name().to_owned())

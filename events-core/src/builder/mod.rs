@@ -4,8 +4,8 @@ mod check;
 mod fault;
 
 pub(crate) use check::check_listener;
-pub(crate) use fault::{list, place};
 pub use fault::{BuildError, Fault, FaultKind};
+pub(crate) use fault::{list, place};
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -135,7 +135,8 @@ impl EventsBuilder {
         name: &str,
         listener: impl IntoListener<C, Form>,
     ) -> Self {
-        self.wired.push(Closure::category(listener).into_wired(name));
+        self.wired
+            .push(Closure::category(listener).into_wired(name));
         self
     }
 

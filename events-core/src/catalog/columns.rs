@@ -2,29 +2,41 @@
 
 use std::fmt::Write;
 
-/// Rows under their headings, each column as wide as its widest cell. Columns that are empty in every row are
-/// left out.
-pub(super) fn columns<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let cells: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
-        .chain(
-            rows.iter()
-                .map(|row| row.clone().map(|cell| on_one_line(&cell))),
-        )
-        .collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max();
-    let shown: Vec<(usize, usize)> = (0..N)
-        .filter(|column| rows.iter().any(|row| !row[*column].is_empty()))
-        .map(|column| (column, width(column).unwrap_or(0)))
-        .collect();
+/// A row of cells, with notes that stand below it, each on a line of its own.
+pub(super) struct Row<const N: usize> {
+    pub(super) cells: [String; N],
+    pub(super) notes: Vec<String>,
+}
+
+/// Rows under their headings, each column as wide as its widest cell.
+pub(super) fn columns<const N: usize>(headings: [&str; N], rows: &[Row<N>]) -> String {
+    let rows: Vec<([String; N], &[String])> =
+        std::iter::once((headings.map(str::to_owned), &[][..]))
+            .chain(rows.iter().map(|row| {
+                (
+                    row.cells.each_ref().map(|cell| on_one_line(cell)),
+                    &*row.notes,
+                )
+            }))
+            .collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let widths = rows.iter().map(|(cells, _)| cells[column].chars().count());
+        widths.max().unwrap_or(0)
+    });
     let mut text = String::new();
-    for row in &cells {
+    for (cells, notes) in rows {
         let mut line = String::new();
-        for (column, width) in &shown {
+        for (cell, width) in cells.iter().zip(widths) {
             // Writing to a string does not fail.
-            let _ = write!(line, "{:<width$}  ", row[*column]);
+            let _ = write!(line, "{cell:<width$}  ");
         }
         text.push_str(line.trim_end());
         text.push('\n');
+        for note in notes.iter().filter(|note| !note.is_empty()) {
+            text.push_str("    ");
+            text.push_str(&on_one_line(note));
+            text.push('\n');
+        }
     }
     text
 }
@@ -38,27 +50,29 @@ fn on_one_line(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::columns;
+    use super::{Row, columns};
 
     #[test]
-    fn cells_stand_under_their_headings() {
+    fn cells_stand_under_their_headings_and_notes_under_their_row() {
         let rows = [
-            [
-                "a".to_owned(),
-                String::new(),
-                "größer".to_owned(),
-                "x".to_owned(),
-            ],
-            [
-                "longer".to_owned(),
-                String::new(),
-                "b\nc".to_owned(),
-                String::new(),
-            ],
+            Row {
+                cells: ["a", "größer", "x"].map(str::to_owned),
+                notes: vec![
+                    String::new(),
+                    "a note that is longer than the row".to_owned(),
+                ],
+            },
+            Row {
+                cells: ["longer", "b\nc", ""].map(str::to_owned),
+                notes: Vec::new(),
+            },
         ];
-        let text = "A       B       C\n\
-                    a       größer  x\n\
-                    longer  b c\n";
-        assert_eq!(columns(["A", "EMPTY", "B", "C"], &rows), text);
+        let text = "\
+A       B       C
+a       größer  x
+    a note that is longer than the row
+longer  b c
+";
+        assert_eq!(columns(["A", "B", "C"], &rows), text);
     }
 }

@@ -15,7 +15,7 @@ use super::{Catalog, EventEntry, ListenerEntry};
 
 const HEADER: &str = "\
 # The named events and the listeners of this program: a contract, which `Catalog::check` holds the program to.
-# To accept a change, run the check again so, read the difference, and commit it:
+# To accept a change, let the check write this file, read the difference, and commit it:
 #
 #     EVENTS_LOCK=update cargo test
 ";

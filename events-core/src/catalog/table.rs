@@ -1,6 +1,6 @@
 //! The catalog as text for a terminal.
 
-use super::columns::columns;
+use super::columns::{Row, columns};
 use super::entry::duration;
 use super::{Catalog, EventEntry, ListenerEntry, QueueEntry, UniqueKey};
 use crate::listener::{Kind, OnMissing};
@@ -10,28 +10,18 @@ pub(super) fn table(catalog: &Catalog) -> String {
     let listeners: Vec<_> = catalog.listeners.iter().map(listener).collect();
     let events = section(
         "event",
-        [
-            "EVENT",
-            "TYPE",
-            "VERSION",
-            "OPTIONS",
-            "LISTENERS",
-            "AT",
-            "DOC",
-        ],
+        ["EVENT", "VERSION", "TYPE", "LISTENERS", "AT"],
         &events,
     );
     let listeners = section(
         "listener",
-        [
-            "LISTENER", "HEARS", "KIND", "RUNS", "PRIORITY", "OPTIONS", "AT", "DOC",
-        ],
+        ["LISTENER", "HEARS", "KIND", "RUNS", "PRIORITY", "AT"],
         &listeners,
     );
     format!("{events}\n{listeners}")
 }
 
-fn section<const N: usize>(noun: &str, headings: [&str; N], rows: &[[String; N]]) -> String {
+fn section<const N: usize>(noun: &str, headings: [&str; N], rows: &[Row<N>]) -> String {
     match rows.len() {
         0 => format!("no {noun}s\n"),
         1 => format!("1 {noun}\n\n{}", columns(headings, rows)),
@@ -39,19 +29,18 @@ fn section<const N: usize>(noun: &str, headings: [&str; N], rows: &[[String; N]]
     }
 }
 
-fn event(event: &EventEntry) -> [String; 7] {
-    [
-        event.name.clone().unwrap_or_else(|| "-".to_owned()),
-        event.type_path.clone(),
-        event
-            .version
-            .map(|version| version.to_string())
-            .unwrap_or_default(),
-        event_options(event),
-        (event.queued.len() + event.inline.len()).to_string(),
-        at(&event.file, event.line),
-        first_line(&event.doc),
-    ]
+fn event(event: &EventEntry) -> Row<5> {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    Row {
+        cells: [
+            or_none(event.name.clone()),
+            or_none(event.version.map(|version| version.to_string())),
+            event.type_path.clone(),
+            (event.queued.len() + event.inline.len()).to_string(),
+            at(&event.file, event.line),
+        ],
+        notes: vec![first_line(&event.doc), event_options(event)],
+    }
 }
 
 /// The options of an event, in words.
@@ -76,17 +65,18 @@ pub(super) fn event_options(event: &EventEntry) -> String {
     options.join(", ")
 }
 
-fn listener(listener: &ListenerEntry) -> [String; 8] {
-    [
-        listener.name.clone(),
-        listener.hears.each().join(", "),
-        kind(listener.kind).to_owned(),
-        runs(listener),
-        listener.priority.to_string(),
-        listener_options(listener),
-        at(&listener.file, listener.line),
-        first_line(&listener.doc),
-    ]
+fn listener(listener: &ListenerEntry) -> Row<6> {
+    Row {
+        cells: [
+            listener.name.clone(),
+            listener.hears.each().join(", "),
+            kind(listener.kind).to_owned(),
+            runs(listener),
+            listener.priority.to_string(),
+            at(&listener.file, listener.line),
+        ],
+        notes: vec![first_line(&listener.doc), listener_options(listener)],
+    }
 }
 
 pub(super) fn kind(kind: Kind) -> &'static str {

@@ -1,8 +1,6 @@
 //! Why the listeners of an event run in the order in which they do.
 
-use std::cmp::Ordering;
-
-use super::columns::columns;
+use super::columns::{Row, columns};
 use super::table::{at, event_options, kind, listener_options, runs};
 use super::{Catalog, EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry};
 
@@ -20,21 +18,28 @@ pub(super) fn why(catalog: &Catalog, event: &str) -> Option<String> {
 }
 
 fn explained(catalog: &Catalog, event: &EventEntry) -> String {
-    let mut text = format!("{}, {}", event.label(), at(&event.file, event.line));
+    let named = event.name.as_ref().map(|name| format!("{name}, "));
+    let mut text = format!(
+        "{}{} at {}\n",
+        named.unwrap_or_default(),
+        event.type_path,
+        at(&event.file, event.line)
+    );
     let options = event_options(event);
     if !options.is_empty() {
-        text = format!("{text}, {options}");
+        text = format!("{text}    {options}\n");
     }
-    text.push('\n');
-    if event.queued.is_empty() && event.inline.is_empty() {
-        text.push_str("\nno listener hears it\n");
-    }
+    let then = match (event.queued.is_empty(), event.inline.is_empty()) {
+        (true, true) => return format!("{text}\nno listener hears it\n"),
+        (true, false) => "these run, one after the other",
+        (false, _) => "then these run, one after the other",
+    };
     for (what, hearings) in [
         (
             "first the jobs of these are pushed, all or none",
             &event.queued,
         ),
-        ("then these run, one after the other", &event.inline),
+        (then, &event.inline),
     ] {
         if !hearings.is_empty() {
             text = format!("{text}\n{what}:\n\n{}", positions(catalog, hearings));
@@ -58,22 +63,24 @@ fn positions(catalog: &Catalog, hearings: &[Hearing]) -> String {
         .enumerate()
         .map(|(index, this)| {
             let before = index.checked_sub(1).map(|before| &placed[before]);
-            [
-                (index + 1).to_string(),
-                this.listener.name.clone(),
-                this.listener.priority.to_string(),
-                this.hears(),
-                reason(before, this, placed.get(index + 1)),
-                kind(this.listener.kind).to_owned(),
-                runs(this.listener),
-                listener_options(this.listener),
-                at(&this.listener.file, this.listener.line),
-            ]
+            Row {
+                cells: [
+                    (index + 1).to_string(),
+                    this.listener.name.clone(),
+                    this.listener.priority.to_string(),
+                    this.hears(),
+                    reason(before, this, placed.get(index + 1)),
+                    kind(this.listener.kind).to_owned(),
+                    runs(this.listener),
+                    at(&this.listener.file, this.listener.line),
+                ],
+                notes: vec![listener_options(this.listener)],
+            }
         })
         .collect();
     columns(
         [
-            "#", "LISTENER", "PRIORITY", "HEARS", "WHY HERE", "KIND", "RUNS", "OPTIONS", "AT",
+            "#", "LISTENER", "PRIORITY", "HEARS", "WHY HERE", "KIND", "RUNS", "AT",
         ],
         &rows,
     )
@@ -96,38 +103,19 @@ impl Placed<'_> {
 
 /// Why a listener stands after the one before it, or, for the first, before the next.
 fn reason(before: Option<&Placed>, this: &Placed, next: Option<&Placed>) -> String {
-    let Some(before) = before else {
-        return match next {
-            None => "the only one".to_owned(),
-            Some(next) => match deciding(this, next) {
-                Deciding::Priority => "highest priority".to_owned(),
-                Deciding::Closeness => {
-                    format!(
-                        "same priority; {} before {}",
-                        closeness(this.by),
-                        closeness(next.by)
-                    )
-                }
-                Deciding::Name => format!("same priority, each {}; by name", closeness(this.by)),
-                Deciding::Nothing => ALIKE.to_owned(),
-            },
-        };
+    let (other, priority, side) = match (before, next) {
+        (Some(before), _) => (before, "lower priority", "after"),
+        (None, Some(next)) => (next, "highest priority", "before"),
+        (None, None) => return "the only one".to_owned(),
     };
-    match deciding(before, this) {
-        Deciding::Priority => "lower priority".to_owned(),
-        Deciding::Closeness => {
-            format!(
-                "same priority; {} after {}",
-                closeness(this.by),
-                closeness(before.by)
-            )
-        }
-        Deciding::Name => format!("same priority, each {}; by name", closeness(this.by)),
-        Deciding::Nothing => ALIKE.to_owned(),
+    let (by, other_by) = (closeness(this.by), closeness(other.by));
+    match deciding(this, other) {
+        Deciding::Priority => priority.to_owned(),
+        Deciding::Closeness => format!("same priority; {by} {side} {other_by}"),
+        Deciding::Name => format!("same priority, both {by}; {side} by name"),
+        Deciding::Nothing => "alike in all; no order is promised".to_owned(),
     }
 }
-
-const ALIKE: &str = "same priority, closeness and name; no order is promised";
 
 /// What decides the order of two listeners.
 enum Deciding {
@@ -142,7 +130,7 @@ fn deciding(first: &Placed, second: &Placed) -> Deciding {
         Deciding::Priority
     } else if first.by != second.by {
         Deciding::Closeness
-    } else if first.listener.name.cmp(&second.listener.name) != Ordering::Equal {
+    } else if first.listener.name != second.listener.name {
         Deciding::Name
     } else {
         Deciding::Nothing

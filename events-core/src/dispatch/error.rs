@@ -200,17 +200,15 @@ impl<T> fmt::Display for DispatchError<T> {
             return write!(f, "`{event}` was not dispatched: {refusal}");
         }
         let failures = self.failures();
-        match failures {
-            [only] => write!(f, "a listener of `{}` failed: {only}", only.event()),
-            _ => {
-                let event = failures.first().map_or("?", Failure::event);
-                write!(f, "{} listeners of `{event}` failed", failures.len())?;
-                for failure in failures {
-                    write!(f, "; {failure}")?;
-                }
-                Ok(())
-            }
+        if let [only] = failures {
+            return write!(f, "a listener of `{}` failed: {only}", only.event());
         }
+        let event = failures.first().map_or("?", Failure::event);
+        write!(f, "{} listeners of `{event}` failed", failures.len())?;
+        for failure in failures {
+            write!(f, "; {failure}")?;
+        }
+        Ok(())
     }
 }
 

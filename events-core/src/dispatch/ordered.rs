@@ -4,8 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
 use super::Report;
+use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
 use crate::commit::Waiting;
 use crate::context::{Context, Terms};
 use crate::delivery::Delivery;
@@ -46,7 +46,10 @@ pub(crate) fn dispatch_ordered<'a>(
                 None => Err(PushError::NoQueue),
             };
             if let Err(error) = pushed {
-                return Some(Report::refused(event.name(), Refusal::Push(error)));
+                return Some(Box::new(Report::refused(
+                    event.name(),
+                    Refusal::Push(error),
+                )));
             }
         }
         let cx = Context::new(events, event, &plan.table)
@@ -74,7 +77,10 @@ pub(crate) fn dispatch_ordered_sync(
             None => Err(PushError::NoQueue),
         };
         if let Err(error) = pushed {
-            return Some(Report::refused(event.name(), Refusal::Push(error)));
+            return Some(Box::new(Report::refused(
+                event.name(),
+                Refusal::Push(error),
+            )));
         }
     }
     // `plan` has refused a table with an async listener.
@@ -99,7 +105,9 @@ pub(crate) async fn dispatch_job(
     terms: &Terms<'_>,
 ) -> Option<Failure> {
     let table = Table::of(vec![entry], Vec::new(), Vec::new(), 0);
-    let cx = Context::new(events, event, &table).of_delivery(Some(delivery)).on_terms(Some(terms));
+    let cx = Context::new(events, event, &table)
+        .of_delivery(Some(delivery))
+        .on_terms(Some(terms));
     let report = Run::new(cx).await?;
     report.failures.into_iter().next()
 }
@@ -137,13 +145,14 @@ fn complete(
 }
 
 /// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
-fn plan(
-    events: &Events,
-    event: &dyn AnyEvent,
-    sync: bool,
-) -> Result<Plan, Option<Box<Report>>> {
+fn plan(events: &Events, event: &dyn AnyEvent, sync: bool) -> Result<Plan, Option<Box<Report>>> {
     let meta = event.any_meta();
-    let refused = |refusal| Err(Some(Report::refused(meta.display_name(), refusal)));
+    let refused = |refusal| {
+        Err(Some(Box::new(Report::refused(
+            meta.display_name(),
+            refusal,
+        ))))
+    };
     match scope::intercept(events, event) {
         Intercepted::No => {}
         Intercepted::Muted => return Err(None),

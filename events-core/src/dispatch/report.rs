@@ -21,11 +21,11 @@ pub(crate) struct Report {
 
 impl Report {
     /// Nothing ran.
-    pub(crate) fn refused(event: &'static str, refusal: Refusal) -> Box<Self> {
-        Box::new(Self {
+    pub(crate) fn refused(event: &'static str, refusal: Refusal) -> Self {
+        Self {
             refusal: Some((event, refusal)),
             ..Self::default()
-        })
+        }
     }
 
     pub(crate) fn failed(&mut self, cx: &Context<'_>, index: usize, error: BoxError) {
@@ -37,11 +37,8 @@ impl Report {
     }
 
     fn fail(&mut self, cx: &Context<'_>, index: usize, cause: FailureCause) {
-        self.failures.push(Failure::new(
-            cx.event().name(),
-            listener(cx, index),
-            cause,
-        ));
+        self.failures
+            .push(Failure::new(cx.event().name(), listener(cx, index), cause));
     }
 
     pub(crate) fn stopped(&mut self, cx: &Context<'_>, index: usize) {
@@ -80,7 +77,7 @@ impl Report {
     pub(crate) fn into_untyped(report: Option<Box<Self>>) -> Result<Dispatched, DispatchError> {
         match report {
             None => Ok(Dispatched::quiet()),
-            Some(report) => into_result(report),
+            Some(report) => into_result(*report),
         }
     }
 
@@ -91,16 +88,13 @@ impl Report {
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
         match report {
             None => Ok(Dispatched::quiet()),
-            Some(report) => into_result(report),
+            Some(report) => into_result(*report),
         }
     }
 }
 
 #[cold]
-fn into_result<T: Send + 'static>(
-    report: Box<Report>,
-) -> Result<Dispatched<T>, DispatchError<T>> {
-    let mut report = *report;
+fn into_result<T: Send + 'static>(mut report: Report) -> Result<Dispatched<T>, DispatchError<T>> {
     let answers = std::mem::take(&mut report.answers)
         .into_iter()
         .filter_map(|answer| answer.downcast().ok())

@@ -3,5 +3,7 @@
 mod model;
 mod wire;
 
-pub use model::{Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord, ModelRef, model_type};
+pub use model::{
+    Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord, ModelRef, model_type,
+};
 pub use wire::{DecodeError, EncodeError, concrete, from_json, to_json};

@@ -173,10 +173,10 @@ pub trait ModelLoader: 'static {
     type Args<'a>: Arguments<'a>;
 
     /// Calls the user's function.
-    fn load<'a>(
+    fn load(
         key: <<Self::Return as Loaded>::Model as Model>::Key,
-        args: Self::Args<'a>,
-    ) -> impl Future<Output = Self::Return> + Send + 'a;
+        args: Self::Args<'_>,
+    ) -> impl Future<Output = Self::Return> + Send;
 }
 
 /// What a loader may return.
@@ -205,8 +205,10 @@ impl<M: Model, E: Into<BoxError> + Send> Loaded for Result<Option<M>, E> {
     }
 }
 
-type Load =
-    for<'a> fn(&'a Events, Value) -> BoxFuture<'a, Result<Option<Box<dyn Any + Send>>, DecodeError>>;
+type Load = for<'a> fn(
+    &'a Events,
+    Value,
+) -> BoxFuture<'a, Result<Option<Box<dyn Any + Send>>, DecodeError>>;
 
 /// The static description of a model's loader.
 pub struct ModelRecord {

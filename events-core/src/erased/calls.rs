@@ -111,4 +111,3 @@ unsafe fn resolved(cx: &Context<'_>, position: usize) -> NonNull<()> {
         first.add(position).as_ref().0.unwrap_unchecked()
     }
 }
-

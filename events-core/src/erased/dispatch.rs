@@ -75,11 +75,8 @@ impl<E: Event> Future for Dispatch<'_, E> {
                     this.stage = Stage::Running;
                 }
                 Way::Ordered => {
-                    this.ordered = Some(dispatch_ordered(
-                        this.events,
-                        this.event,
-                        this.until_answer,
-                    ));
+                    this.ordered =
+                        Some(dispatch_ordered(this.events, this.event, this.until_answer));
                     this.stage = Stage::Ordered;
                 }
             }

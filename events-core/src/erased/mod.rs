@@ -21,7 +21,9 @@ mod run;
 mod slice;
 mod store;
 
-pub(crate) use calls::{Call, Holds, call_async, call_sync, holds, resolved_instance, resolved_state};
+pub(crate) use calls::{
+    Call, Holds, call_async, call_sync, holds, resolved_instance, resolved_state,
+};
 pub use dispatch::Dispatch;
 pub use event::ErasedEvent;
 pub(crate) use event::{holds_for, upcast};

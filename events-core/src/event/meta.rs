@@ -14,6 +14,9 @@ pub type CloneFn = fn(&dyn AnyEvent) -> Option<Box<dyn AnyEvent>>;
 /// Formats an erased event by its own `Debug`.
 pub type DebugFn = fn(&dyn AnyEvent, &mut fmt::Formatter<'_>) -> fmt::Result;
 
+/// An event that is being read.
+pub type Decoding<'a> = BoxFuture<'a, Result<Box<dyn AnyEvent>, DecodeError>>;
+
 /// How a durable event is written and read.
 pub struct DurableForm {
     /// The version of the wire form.
@@ -21,8 +24,7 @@ pub struct DurableForm {
     /// Writes the payload as JSON.
     pub encode: fn(&dyn AnyEvent) -> Result<String, EncodeError>,
     /// Reads a payload, loading the models it names.
-    pub decode:
-        for<'a> fn(&'a str, Loader<'a>) -> BoxFuture<'a, Result<Box<dyn AnyEvent>, DecodeError>>,
+    pub decode: for<'a> fn(&'a str, Loader<'a>) -> Decoding<'a>,
     /// The models its fields name, by type: each needs a loader.
     pub models: &'static [fn() -> (TypeId, &'static str)],
 }

@@ -8,7 +8,9 @@ pub use category::{
     Allowed, Category, CategoryMembership, CategoryMeta, Combine, Extends, Forbids, MayQueue,
     Queueing,
 };
-pub use meta::{CloneFn, DebugFn, DurableForm, EventMeta, Probe, Unclonable, Undebuggable};
+pub use meta::{
+    CloneFn, DebugFn, Decoding, DurableForm, EventMeta, Probe, Unclonable, Undebuggable,
+};
 
 use std::any::Any;
 use std::future::Future;

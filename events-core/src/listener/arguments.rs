@@ -4,11 +4,11 @@ use std::any::{Any, TypeId, type_name};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use crate::BoxError;
 use crate::context::Context;
 use crate::delivery::{Attempt, Delivery};
 use crate::events::Events;
 use crate::state::State;
-use crate::BoxError;
 
 /// What a listener may ask for after its event. Implement it for your own types.
 ///

@@ -73,7 +73,7 @@ where
 
 const NOWHERE: Source = Source::new("", "", 0);
 
-struct SyncClosure<E: ?Sized, F, R>(PhantomData<(fn(&E) -> R, F)>);
+struct SyncClosure<E: ?Sized, F, R>(PhantomData<fn(F, &E) -> R>);
 
 impl<E, F, R> SyncListener for SyncClosure<E, F, R>
 where
@@ -90,7 +90,7 @@ where
     }
 }
 
-struct AsyncClosure<E: ?Sized, F, R>(PhantomData<(fn(&E) -> R, F)>);
+struct AsyncClosure<E: ?Sized, F, R>(PhantomData<fn(F, &E) -> R>);
 
 impl<E, F, R> AsyncListener for AsyncClosure<E, F, R>
 where

@@ -6,12 +6,12 @@ mod options;
 mod record;
 mod returns;
 
-pub use arguments::{Arg, Arguments, FromContext, Instance, Needs};
 pub(crate) use arguments::Need;
-pub use closure::IntoListener;
+pub use arguments::{Arg, Arguments, FromContext, Instance, Needs};
 pub(crate) use closure::Closure;
+pub use closure::IntoListener;
 pub use options::{
-    Backoff, FailedHook, OnMissing, QueueOptions, Unique, hook_needs, run_hook,
+    Backoff, FailedHook, HookRun, OnMissing, QueueOptions, Unique, hook_needs, run_hook,
 };
 pub use record::{Condition, Heard, Hears, Kind, ListenerRecord, Source, Subscriber};
 pub use returns::IntoOutcome;

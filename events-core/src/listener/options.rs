@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{FromContext, Needs};
+use super::{Arguments, FromContext, Needs};
 use crate::BoxError;
 use crate::context::Context;
 use crate::event::{AnyEvent, Event};
@@ -113,17 +113,16 @@ pub enum OnMissing {
     Discard,
 }
 
+/// A hook that is running.
+pub type HookRun<'a> = BoxFuture<'a, Result<(), BoxError>>;
+
 /// The function of `failed = path`, erased.
 #[derive(Clone, Copy)]
 pub struct FailedHook {
     /// Its path, as written.
     pub name: &'static str,
     /// Runs it.
-    pub run: for<'a> fn(
-        &'a dyn AnyEvent,
-        &'a JobFailure,
-        &Context<'a>,
-    ) -> BoxFuture<'a, Result<(), BoxError>>,
+    pub run: for<'a> fn(&'a dyn AnyEvent, &'a JobFailure, &Context<'a>) -> HookRun<'a>,
     /// Names what its arguments need.
     pub needs: fn(&mut Needs),
 }
@@ -145,12 +144,7 @@ pub trait HookCall<'a, E, Form> {
     fn needs(needs: &mut Needs);
 
     /// Runs the function.
-    fn run(
-        self,
-        event: &'a E,
-        failure: &'a JobFailure,
-        cx: &Context<'a>,
-    ) -> BoxFuture<'a, Result<(), BoxError>>;
+    fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> HookRun<'a>;
 }
 
 /// What a `failed` hook may return.
@@ -182,6 +176,7 @@ pub struct AsyncForm<Args, Output>(Args, Output);
 
 macro_rules! hook {
     ($($name:ident),*) => {
+        #[allow(non_snake_case)]
         impl<'a, E, F, R, $($name),*> HookCall<'a, E, SyncForm<(R, $($name,)*)>> for F
         where
             E: 'a,
@@ -194,13 +189,14 @@ macro_rules! hook {
                 $($name::needs(needs);)*
             }
 
-            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> BoxFuture<'a, Result<(), BoxError>> {
-                let _ = cx;
-                let result = (|| { self(event, failure, $($name::from_context(cx)?),*).into_result() })();
+            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> HookRun<'a> {
+                let result = <($($name,)*)>::make(cx)
+                    .and_then(|($($name,)*)| self(event, failure, $($name),*).into_result());
                 Box::pin(std::future::ready(result))
             }
         }
 
+        #[allow(non_snake_case)]
         impl<'a, E, F, R, $($name),*> HookCall<'a, E, AsyncForm<($($name,)*), R>> for F
         where
             E: 'a,
@@ -214,11 +210,12 @@ macro_rules! hook {
                 $($name::needs(needs);)*
             }
 
-            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> BoxFuture<'a, Result<(), BoxError>> {
-                let _ = cx;
-                let future = (|| { Ok::<_, BoxError>(self(event, failure, $($name::from_context(cx)?),*)) })();
-                match future {
-                    Ok(future) => Box::pin(async move { future.await.into_result() }),
+            fn run(self, event: &'a E, failure: &'a JobFailure, cx: &Context<'a>) -> HookRun<'a> {
+                match <($($name,)*)>::make(cx) {
+                    Ok(($($name,)*)) => {
+                        let future = self(event, failure, $($name),*);
+                        Box::pin(async move { future.await.into_result() })
+                    }
                     Err(error) => Box::pin(std::future::ready(Err(error))),
                 }
             }
@@ -237,7 +234,7 @@ pub fn run_hook<'a, E: Event, Form>(
     event: &'a dyn AnyEvent,
     failure: &'a JobFailure,
     cx: &Context<'a>,
-) -> BoxFuture<'a, Result<(), BoxError>> {
+) -> HookRun<'a> {
     match event.downcast_ref::<E>() {
         Some(event) => hook.run(event, failure, cx),
         None => Box::pin(std::future::ready(Err(

@@ -148,7 +148,7 @@ impl ListenerRecord {
         hears: Hears,
         source: Source,
         kind: Kind,
-        heard: TypeId,
+        event: TypeId,
         call: Call,
         needs: Option<fn(&mut Needs)>,
     ) -> Self {
@@ -163,7 +163,7 @@ impl ListenerRecord {
             after_commit: false,
             when: None,
             queue: None,
-            heard,
+            heard: event,
             call,
             needs,
         }
@@ -217,7 +217,11 @@ impl ListenerRecord {
 
 impl fmt::Debug for ListenerRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}:{}", self.name, self.source.file, self.source.line)
+        write!(
+            f,
+            "{} at {}:{}",
+            self.name, self.source.file, self.source.line
+        )
     }
 }
 

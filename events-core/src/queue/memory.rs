@@ -194,7 +194,11 @@ impl MemoryQueue {
                 if state.next != seen {
                     return Poll::Ready(());
                 }
-                if !state.wakers.iter().any(|waker| waker.will_wake(task.waker())) {
+                if !state
+                    .wakers
+                    .iter()
+                    .any(|waker| waker.will_wake(task.waker()))
+                {
                     state.wakers.push(task.waker().clone());
                 }
             }

@@ -38,7 +38,9 @@ pub enum PushError {
     #[error("this queue needs a runtime: use `dispatch(..).await`")]
     NotSync,
     /// The queue is full.
-    #[error("the queue holds {held} of at most {capacity} jobs: run its jobs, or give it more room")]
+    #[error(
+        "the queue holds {held} of at most {capacity} jobs: run its jobs, or give it more room"
+    )]
     Full {
         /// How many jobs it holds.
         held: usize,

@@ -129,8 +129,9 @@ impl Events {
                 "the event has no wire form",
             ));
         };
-        let reading =
-            CatchPanic::new(AssertUnwindSafe(|| (form.decode)(&job.payload, Loader(self))));
+        let reading = CatchPanic::new(AssertUnwindSafe(|| {
+            (form.decode)(&job.payload, Loader(self))
+        }));
         match reading.await {
             Ok(Ok(event)) => Ok(event),
             Ok(Err(error)) => Err(unreadable(error)),

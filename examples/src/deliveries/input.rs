@@ -49,10 +49,7 @@ pub(crate) enum InputError {
     #[error("its body is not what a delivery holds: {0}")]
     Body(serde_json::Error),
     #[error("the body of a `{kind}` has no `{field}`")]
-    Missing {
-        kind: String,
-        field: &'static str,
-    },
+    Missing { kind: String, field: &'static str },
 }
 
 /// A delivery as the event it is.
@@ -86,7 +83,11 @@ impl Delivery {
             "push" => Self::Push(Pushed {
                 repository: repository()?,
                 reference: text(&body, &["ref"]).ok_or(missing("ref"))?,
-                commits: body.rest.get("commits").and_then(Value::as_array).map_or(0, Vec::len),
+                commits: body
+                    .rest
+                    .get("commits")
+                    .and_then(Value::as_array)
+                    .map_or(0, Vec::len),
                 sender: sender()?,
             }),
             "issues" => Self::Issue(IssueChanged {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use events_core::{AnyEvent, Attempt, Delivery, JobFailure, State, listener};
 
 use crate::events::{
-    InRepository, IssueChanged, OtherReceived, PullRequestChanged, SecurityAlertRaised, Severity,
-    Pushed,
+    InRepository, IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised,
+    Severity,
 };
 use crate::report::Report;
 
@@ -25,7 +25,10 @@ fn print_push(event: &Pushed, report: &State<Report>) {
 /// One that hears only some of its events.
 #[listener(IssueChanged, when = is_opened)]
 fn welcome(event: &IssueChanged, report: &State<Report>) {
-    let line = format!("#{} {:?}: welcome, {}", event.number, event.title, event.sender);
+    let line = format!(
+        "#{} {:?}: welcome, {}",
+        event.number, event.title, event.sender
+    );
     report.heard(event, "welcome", line);
 }
 
@@ -59,7 +62,10 @@ impl Contributors {
     async fn add(&self, sender: &str) -> u32 {
         // A database would be asked here.
         tokio::task::yield_now().await;
-        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let count = known.entry(sender.to_owned()).or_default();
         *count += 1;
         *count
@@ -84,7 +90,11 @@ async fn count_contributor(
         _ => return,
     };
     let count = contributors.add(sender).await;
-    report.heard(event, "count_contributor", format!("event {count} of {sender}"));
+    report.heard(
+        event,
+        "count_contributor",
+        format!("event {count} of {sender}"),
+    );
 }
 
 /// One that hears a category.
@@ -97,7 +107,10 @@ fn note_repository(event: &dyn InRepository, report: &State<Report>) {
 #[listener("github.*", priority = -100)]
 fn audit(event: &dyn AnyEvent, delivery: Delivery, report: &State<Report>) {
     let line = match event.downcast_ref::<OtherReceived>() {
-        Some(OtherReceived { kind, action: Some(action) }) => format!("{kind} {action}"),
+        Some(OtherReceived {
+            kind,
+            action: Some(action),
+        }) => format!("{kind} {action}"),
         Some(OtherReceived { kind, action: None }) => kind.clone(),
         None => event.name().to_owned(),
     };
@@ -132,7 +145,11 @@ async fn page_on_call(
     report: &State<Report>,
 ) -> Result<(), Busy> {
     if let Err(busy) = pager.page(event.severity).await {
-        report.missed(event, "page_on_call", format!("attempt {}: {busy}", attempt.number));
+        report.missed(
+            event,
+            "page_on_call",
+            format!("attempt {}: {busy}", attempt.number),
+        );
         return Err(busy);
     }
     let line = format!("paged about {}, {}", event.source, event.action);

@@ -65,7 +65,9 @@ async fn run(input: impl BufRead) -> Result<(), Box<dyn std::error::Error>> {
         .state(Pager::default())
         .queue(queue.clone())
         .build()?;
-    let report = events.state::<Report>().ok_or("the report was given above")?;
+    let report = events
+        .state::<Report>()
+        .ok_or("the report was given above")?;
 
     let (mut read, mut dispatched) = (0_u32, 0_u32);
     for (number, line) in (1_u32..).zip(input.split(b'\n')) {

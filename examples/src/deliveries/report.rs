@@ -85,15 +85,25 @@ impl Report {
 
     /// A job has failed for good.
     pub(crate) fn parked(&self, parked: &Parked) {
-        self.print(&parked.job.event, "", &format!("parked: {}", parked.failure));
+        self.print(
+            &parked.job.event,
+            "",
+            &format!("parked: {}", parked.failure),
+        );
     }
 
     /// The table.
     pub(crate) fn print_table(&self) {
         let counts = self.counts();
-        println!("\n{:<24} {:<20} {:>6} {:>9}", "event", "listener", "times", "failures");
+        println!(
+            "\n{:<24} {:<20} {:>6} {:>9}",
+            "event", "listener", "times", "failures"
+        );
         for ((event, listener), row) in &counts.rows {
-            println!("{event:<24} {listener:<20} {:>6} {:>9}", row.times, row.failures);
+            println!(
+                "{event:<24} {listener:<20} {:>6} {:>9}",
+                row.times, row.failures
+            );
         }
         println!();
     }

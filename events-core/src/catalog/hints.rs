@@ -17,7 +17,7 @@ pub(super) fn hints(catalog: &Catalog, now: &BTreeSet<Fact>, vanished: &[Fact]) 
             About::Listener(_) if known(about) => {}
             About::Listener(name) => match renamed_to(catalog, name) {
                 Some(new) => hints.push(format!(
-                    "`{name}` is now `{new}`, which runs its stored jobs too."
+                    "`{name}` is now `{new}`, which runs its stored jobs too (`formerly`)."
                 )),
                 None => lost.entry(crate_of(name)).or_default().push(name),
             },
@@ -90,30 +90,28 @@ fn crate_of(name: &str) -> Option<&str> {
 
 /// Listeners that are gone, of one crate: if the program has anything else of it, it is linked.
 fn linkage(catalog: &Catalog, krate: Option<&str>, names: &[&str]) -> String {
-    let (which, they_stand) = match (names, krate) {
-        ([name], _) => (format!("The listener `{name}`"), "it stands"),
-        (_, Some(krate)) => (
-            format!("{} listeners of the crate `{krate}`", names.len()),
-            "they stand",
+    let (its, it) = match names {
+        [_] => ("its", "it"),
+        _ => ("their", "them"),
+    };
+    let which = match (names, krate) {
+        ([name], _) => format!("The listener `{name}` vanished"),
+        (_, Some(krate)) => format!("{} listeners of the crate `{krate}` vanished", names.len()),
+        (_, None) => format!("{} listeners vanished", names.len()),
+    };
+    match krate {
+        Some(krate) if is_linked(catalog, krate) => format!(
+            "{which}. The crate `{krate}` is linked, so `use {krate} as _;` is not what lacks. If the code still has \
+             {it}, look for a `#[cfg]` that leaves {it} out, or another name."
         ),
-        (_, None) => (format!("{} listeners", names.len()), "they stand"),
-    };
-    let Some(krate) = krate else {
-        return format!(
-            "{which} vanished. If {they_stand} in the code, the crate is not linked: {}",
-            name_it("that_crate")
-        );
-    };
-    if is_linked(catalog, krate) {
-        format!(
-            "{which} vanished. The crate `{krate}` is linked, for the rest of it is here. If {they_stand} in the code, \
-             look for a `#[cfg]` that leaves out, or for another name."
-        )
-    } else {
-        format!(
-            "{which} vanished, and with it all of the crate. If {they_stand} in the code, the crate is not linked: {}",
+        Some(krate) => format!(
+            "{which}, and with {it} all of the crate. If the code still has {it}, the crate is not linked: {}",
             name_it(krate)
-        )
+        ),
+        None => format!(
+            "{which}. If the code still has {it}, {its} crate is not linked: {}",
+            name_it("that_crate")
+        ),
     }
 }
 
@@ -127,7 +125,7 @@ fn is_linked(catalog: &Catalog, krate: &str) -> bool {
 
 fn name_it(krate: &str) -> String {
     format!(
-        "a crate that no code names is left out, with its listeners. Name it: `use {krate} as _;`"
+        "a crate that no code names is left out, with its events and listeners. Name it: `use {krate} as _;`"
     )
 }
 

@@ -54,7 +54,8 @@ fn first_of_all(event: &dyn AnyEvent) {
 
 // A category.
 #[listener(dyn OfAccount)]
-fn bill(_: &dyn OfAccount, bills: &State<AtomicU32>) {
+fn bill(event: &dyn OfAccount, bills: &State<AtomicU32>) {
+    println!("a bill for account {}", event.account());
     bills.fetch_add(1, Ordering::Relaxed);
 }
 

@@ -9,6 +9,7 @@ mod repeat;
 mod bare;
 pub mod bounds;
 mod case;
+pub mod freeze;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;

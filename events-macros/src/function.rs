@@ -5,7 +5,8 @@ use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, Ident, Result, ReturnType, Safety, Signature, Type, Visibility,
+    Attribute, Error, FnArg, GenericArgument, Ident, PathArguments, Result, ReturnType, Safety,
+    Signature, Type, TypeParamBound, Visibility,
 };
 
 use crate::errors::Errors;
@@ -97,6 +98,7 @@ impl Function {
             );
         }
         self.check_generics(what, errors);
+        self.check_error(what, errors);
         for ty in self.arguments().chain(self.output()) {
             if let Type::ImplTrait(ty) = peel(ty) {
                 errors.at(ty.impl_token.span, self.opaque(what));
@@ -106,6 +108,31 @@ impl Function {
             errors.at(
                 never.bang_token.span,
                 format!("{what} must come back, so that others can run: return `()` or a `Result`"),
+            );
+        }
+    }
+
+    /// `Result<T, Box<dyn Error>>` would be refused in many words: its error stays on one thread.
+    fn check_error(&self, what: &str, errors: &mut Errors) {
+        let boxed = self.output().and_then(|ty| type_argument(ty, "Result", 1));
+        let Some(Type::TraitObject(object)) = boxed.and_then(|ty| type_argument(ty, "Box", 0))
+        else {
+            return;
+        };
+        let names = |word: &str| {
+            object.bounds.iter().any(|bound| match bound {
+                TypeParamBound::Trait(bound) => bound
+                    .path
+                    .segments
+                    .last()
+                    .is_some_and(|last| last.ident == word),
+                _ => false,
+            })
+        };
+        if names("Error") && !(names("Send") && names("Sync")) {
+            errors.at(
+                object.span(),
+                format!("the error of {what} may be reported on another thread: write `Box<dyn Error + Send + Sync>`, or `events_core::BoxError`"),
             );
         }
     }
@@ -154,6 +181,25 @@ pub(crate) fn peel(mut ty: &Type) -> &Type {
 pub(crate) fn last_word(ty: &Type) -> Option<&Ident> {
     match peel(ty) {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
+}
+
+/// The type argument of `word<..>` at `position`.
+pub(crate) fn type_argument<'a>(ty: &'a Type, word: &str, position: usize) -> Option<&'a Type> {
+    let Type::Path(path) = peel(ty) else {
+        return None;
+    };
+    let last = path
+        .path
+        .segments
+        .last()
+        .filter(|last| last.ident == word)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.iter().nth(position)? {
+        GenericArgument::Type(ty) => Some(peel(ty)),
         _ => None,
     }
 }

@@ -2,15 +2,12 @@
 
 use quote::format_ident;
 use syn::spanned::Spanned as _;
-use syn::{
-    Attribute, Data, DeriveInput, Fields, GenericArgument, Generics, Ident, Index, Member,
-    PathArguments, Type,
-};
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Index, Member, Type};
 
 use super::attr::{self, Options};
 use crate::attributes;
 use crate::errors::Errors;
-use crate::function::{last_word, peel};
+use crate::function::type_argument;
 use crate::krate::Private;
 use crate::options::Given;
 use crate::span::here;
@@ -172,37 +169,14 @@ impl Field<'_> {
 impl<'a> Model<'a> {
     /// `Option<M>` and `Vec<M>` are known by their names.
     fn new(given: Given<()>, ty: &'a Type) -> Self {
-        let number = match last_word(ty) {
-            Some(word) if word == "Option" => Number::Option,
-            Some(word) if word == "Vec" => Number::Many,
-            _ => Number::One,
+        let (ty, number) = if let Some(inner) = type_argument(ty, "Option", 0) {
+            (inner, Number::Option)
+        } else if let Some(inner) = type_argument(ty, "Vec", 0) {
+            (inner, Number::Many)
+        } else {
+            (ty, Number::One)
         };
-        match (number, inner(ty)) {
-            (Number::One, _) | (_, None) => Self {
-                given,
-                ty,
-                number: Number::One,
-            },
-            (_, Some(inner)) => Self {
-                given,
-                ty: inner,
-                number,
-            },
-        }
-    }
-}
-
-/// `M` of `Option<M>`.
-fn inner(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = peel(ty) else {
-        return None;
-    };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
-    };
-    match arguments.args.first()? {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
+        Self { given, ty, number }
     }
 }
 

@@ -114,6 +114,11 @@ fn hears(targets: Vec<Target>, event: Option<&Type>, errors: &mut Errors) -> Opt
     let mut types: Vec<Type> = Vec::new();
     for target in &targets {
         match target {
+            Target::Type(ty) if matches!(peel(ty), Type::Reference(_)) => {
+                let message = "an event is named by its type: remove `&` here, the function's argument has it";
+                errors.at(ty.span(), message);
+                return None;
+            }
             Target::Pattern(pattern) => {
                 errors.at(pattern.span(), "a listener hears one pattern, or a list of event types: write two listeners, which may call the same function");
                 return None;

@@ -1,0 +1,14 @@
+use events_core::{Event, listener};
+
+#[derive(Clone, Debug, Event)]
+struct OrderPaid {
+    order: u64,
+}
+
+#[listener(OrderPaid)]
+fn ship(event: &OrderPaid) -> Result<(), Box<dyn std::error::Error>> {
+    let _ = event.order;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use events_core::{Event, listener};
+
+#[derive(Clone, Debug, Event)]
+struct OrderPaid {
+    order: u64,
+}
+
+#[listener(&OrderPaid)]
+fn ship(event: &OrderPaid) {
+    let _ = event.order;
+}
+
+fn main() {}

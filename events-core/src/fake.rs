@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use crate::builder::place;
 use crate::event::{AnyEvent, Event};
 use crate::events::Events;
+use crate::fault::place;
 use crate::sync::lock;
 use crate::table::Table;
 

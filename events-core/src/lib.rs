@@ -53,6 +53,7 @@ mod event;
 mod events;
 mod extensions;
 mod fake;
+mod fault;
 mod future;
 mod listener;
 mod pattern;
@@ -65,7 +66,7 @@ mod sync;
 mod table;
 mod wiring;
 
-pub use builder::{BuildError, EventsBuilder, Fault, FaultKind, Incident};
+pub use builder::{EventsBuilder, Incident};
 pub use catalog::{
     Catalog, EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry, LockDifference, LockError,
     QueueEntry, UniqueEntry, UniqueKey,
@@ -84,6 +85,7 @@ pub use event::{AnyEvent, Category, Event, Extends};
 pub use events::Events;
 pub use extensions::Extensions;
 pub use fake::Fake;
+pub use fault::{BuildError, Fault, FaultKind};
 pub use future::BoxFuture;
 pub use listener::{
     Arguments, Backoff, Durable, FromContext, Heard, IntoListener, IntoOutcome, Kind, Needs,

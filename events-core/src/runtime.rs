@@ -4,9 +4,9 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::builder::BuildError;
 use crate::event::{Category, Event, EventMeta};
 use crate::events::{Events, Inner};
+use crate::fault::BuildError;
 use crate::listener::{Closure, IntoListener};
 use crate::sync::{read, write};
 use crate::table::{Table, Wired, flags, rank_for};

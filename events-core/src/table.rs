@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::builder::Fault;
 use crate::erased::{HotSlice, Resolved};
 use crate::event::{AnyEvent, EventMeta};
+use crate::fault::Fault;
 use crate::listener::{Hears, Kind, ListenerRecord, Need, Needs};
 use crate::state::States;
 

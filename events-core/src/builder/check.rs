@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::fault::place;
-use super::{Fault, FaultKind};
 use crate::event::EventMeta;
 use crate::events::Parts;
+use crate::fault::{Fault, FaultKind, place};
 use crate::listener::{Hears, Need, Needs, QueueOptions};
 use crate::queue::Capability;
 use crate::table::{Record, Wired, rank_for};

@@ -1,11 +1,8 @@
 //! The builder of dispatchers: state, queue, policy, and what is listened to besides what is linked.
 
 mod check;
-mod fault;
 
 pub(crate) use check::check_listener;
-pub use fault::{BuildError, Fault, FaultKind};
-pub(crate) use fault::{list, place};
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -16,6 +13,7 @@ use crate::durable::{ModelHandle, ModelRecord};
 use crate::event::{Category, Event, EventMeta};
 use crate::events::{Events, Parts};
 use crate::fake::{Fake, Fakes};
+use crate::fault::{BuildError, Fault};
 use crate::listener::{Closure, Heard, Instance, IntoListener, Subscriber};
 use crate::queue::Queue;
 use crate::registry::{self, Handle};

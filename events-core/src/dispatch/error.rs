@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Dispatched;
 use crate::BoxError;
-use crate::builder::Fault;
+use crate::fault::Fault;
 use crate::listener::Source;
 use crate::queue::PushError;
 use crate::table::Record;
@@ -123,7 +123,7 @@ pub enum Refusal {
     #[error("{0} is async: use `dispatch(..).await`, or make the listener a plain `fn`")]
     AsyncListener(ListenerInfo),
     /// The dispatcher lacks what listeners need.
-    #[error("the dispatcher lacks what its listeners need: {}", crate::builder::list(.0))]
+    #[error("the dispatcher lacks what its listeners need: {}", crate::fault::list(.0))]
     Unwired(Vec<Fault>),
     /// The jobs of queued listeners could not be pushed, so that nothing ran.
     #[error("no job was pushed and nothing ran: {0}")]

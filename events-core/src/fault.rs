@@ -48,7 +48,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(kind: FaultKind, what: String, cure: String) -> Self {
+    pub(crate) fn new(kind: FaultKind, what: String, cure: String) -> Self {
         Self {
             kind,
             listener: None,
@@ -58,12 +58,12 @@ impl Fault {
         }
     }
 
-    pub(super) fn at(mut self, listener: &Record) -> Self {
+    pub(crate) fn at(mut self, listener: &Record) -> Self {
         self.listener = Some(ListenerInfo(listener.clone()));
         self
     }
 
-    pub(super) fn on(mut self, event: String) -> Self {
+    pub(crate) fn on(mut self, event: String) -> Self {
         self.event = Some(event);
         self
     }

@@ -6,4 +6,5 @@ events_core::link_all!();
 fn both_are_there() {
     assert_eq!(linkage_contract::heard(), ["library", "dependency"]);
     assert_eq!(linkage_contract::checked(), "all there");
+    assert_eq!(linkage_contract::compared(), "");
 }

@@ -44,6 +44,16 @@ pub fn checked() -> String {
     }
 }
 
+/// What the committed contract says to a program: its difference, or nothing.
+#[must_use]
+pub fn compared() -> String {
+    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/events.lock");
+    match Events::current().catalog().check(lock) {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
 /// Prints both, for the tests to read.
 pub fn report() {
     println!("{}\n{}", heard().join(" "), checked());

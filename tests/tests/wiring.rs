@@ -82,7 +82,11 @@ fn hook(_: &Models, _: &events_core::JobFailure, _: &State<Duration>) {}
 
 fn faults(queue: bool) -> Vec<(FaultKind, String)> {
     let builder = Events::builder().only_linked_in(module_path!());
-    let builder = if queue { builder.queue(MemoryQueue::new()) } else { builder };
+    let builder = if queue {
+        builder.queue(MemoryQueue::new())
+    } else {
+        builder
+    };
     let error = builder
         .expect_listeners_from("a-crate-that-is-not-there")
         .build()
@@ -101,18 +105,69 @@ fn faults(queue: bool) -> Vec<(FaultKind, String)> {
 fn every_fault_is_reported_at_once_with_its_place_and_cure() {
     let faults = faults(true);
     for (kind, parts) in [
-        (FaultKind::MissingCrate, vec!["a_crate_that_is_not_there", "use a_crate_that_is_not_there as _;"]),
-        (FaultKind::DuplicateEvent, vec!["`wiring.order`", "wiring::Order", "wiring::Impostor", "wiring.rs:"]),
-        (FaultKind::DuplicateListener, vec!["`one_name` (tests/tests/wiring.rs:", "as the listener at tests/tests/wiring.rs:", "name = "]),
-        (FaultKind::MissingState, vec!["wiring::wants_db", "wiring.rs:", "`wiring.order`", "wiring::Db`", ".state(..)"]),
-        (FaultKind::MissingState, vec!["wiring::wants_db", "wiring::Cache`"]),
+        (
+            FaultKind::MissingCrate,
+            vec![
+                "a_crate_that_is_not_there",
+                "use a_crate_that_is_not_there as _;",
+            ],
+        ),
+        (
+            FaultKind::DuplicateEvent,
+            vec![
+                "`wiring.order`",
+                "wiring::Order",
+                "wiring::Impostor",
+                "wiring.rs:",
+            ],
+        ),
+        (
+            FaultKind::DuplicateListener,
+            vec![
+                "`one_name` (tests/tests/wiring.rs:",
+                "as the listener at tests/tests/wiring.rs:",
+                "name = ",
+            ],
+        ),
+        (
+            FaultKind::MissingState,
+            vec![
+                "wiring::wants_db",
+                "wiring.rs:",
+                "`wiring.order`",
+                "wiring::Db`",
+                ".state(..)",
+            ],
+        ),
+        (
+            FaultKind::MissingState,
+            vec!["wiring::wants_db", "wiring::Cache`"],
+        ),
         (FaultKind::MissingState, vec!["queued_models", "Duration"]),
-        (FaultKind::MissingState, vec!["queued_models", "loader of", "NeedsDb", "wiring::Db`"]),
-        (FaultKind::UnsupportedOption, vec!["wiring::queued`", "`timeout`"]),
-        (FaultKind::UnsupportedOption, vec!["wiring::queued`", "`unique`"]),
-        (FaultKind::NotDurable, vec!["queued_pattern", "`wiring.order`", "durable"]),
-        (FaultKind::QueueForbidden, vec!["queued_pattern", "`wiring.item`", "`InlineOnly`"]),
-        (FaultKind::MissingLoader, vec!["queued_models", "`unloadable`", "#[model]"]),
+        (
+            FaultKind::MissingState,
+            vec!["queued_models", "loader of", "NeedsDb", "wiring::Db`"],
+        ),
+        (
+            FaultKind::UnsupportedOption,
+            vec!["wiring::queued`", "`timeout`"],
+        ),
+        (
+            FaultKind::UnsupportedOption,
+            vec!["wiring::queued`", "`unique`"],
+        ),
+        (
+            FaultKind::NotDurable,
+            vec!["queued_pattern", "`wiring.order`", "durable"],
+        ),
+        (
+            FaultKind::QueueForbidden,
+            vec!["queued_pattern", "`wiring.item`", "`InlineOnly`"],
+        ),
+        (
+            FaultKind::MissingLoader,
+            vec!["queued_models", "`unloadable`", "#[model]"],
+        ),
     ] {
         assert!(
             faults.iter().any(|(found, text)| {

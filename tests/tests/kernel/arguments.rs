@@ -38,7 +38,10 @@ async fn dispatches_on(
     attempt: Attempt,
     log: &State<Log>,
 ) -> Result<(), BoxError> {
-    assert_eq!((attempt.number, attempt.max, attempt.likely_final), (1, 1, true));
+    assert_eq!(
+        (attempt.number, attempt.max, attempt.likely_final),
+        (1, 1, true)
+    );
     assert_eq!(delivery.correlation_id, delivery.id);
     assert_eq!(delivery.causation_id, None);
     log.write(format!("parent {}", delivery.id));
@@ -55,7 +58,10 @@ fn sees_the_same_delivery(_: &Parent, delivery: Delivery, log: &State<Log>) {
 fn child(_: &Child, delivery: Delivery, tenant: Tenant<'_>, log: &State<Log>) {
     assert_eq!(delivery.causation_id, Some(delivery.correlation_id));
     assert_ne!(delivery.id, delivery.correlation_id);
-    log.write(format!("child of {} for {}", delivery.correlation_id, tenant.0));
+    log.write(format!(
+        "child of {} for {}",
+        delivery.correlation_id, tenant.0
+    ));
 }
 
 #[test]
@@ -86,7 +92,10 @@ fn what_a_users_own_argument_needs_is_checked() {
 
 #[test]
 fn an_argument_that_cannot_be_made_is_the_listeners_failure() {
-    let events = builder(module_path!()).state(Tenants(vec![])).build().unwrap();
+    let events = builder(module_path!())
+        .state(Tenants(vec![]))
+        .build()
+        .unwrap();
     let error = events.dispatch_sync(&Child).unwrap_err();
     assert!(error.to_string().contains("no tenant is known"), "{error}");
     assert!(log(&events).is_empty());

@@ -35,7 +35,10 @@ struct Queued;
 fn queued(_: &Queued) {}
 
 fn events() -> Events {
-    builder(module_path!()).queue(MemoryQueue::new()).build().unwrap()
+    builder(module_path!())
+        .queue(MemoryQueue::new())
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -53,7 +56,10 @@ fn in_a_transaction_they_wait_for_the_commit() {
         let transaction = AfterCommit::new(&events);
         let dispatched = transaction.scope(events.dispatch(&Saved(1))).await.unwrap();
         assert!(dispatched.is_deferred());
-        let dispatched = transaction.scope(events.dispatch(&Committed(2))).await.unwrap();
+        let dispatched = transaction
+            .scope(events.dispatch(&Committed(2)))
+            .await
+            .unwrap();
         assert!(dispatched.is_deferred());
         assert_eq!(log(&events), ["at once 1"]);
         transaction.committed().await;
@@ -66,16 +72,28 @@ fn a_rollback_drops_what_waits_a_savepoint_what_came_after_it() {
     let events = events();
     block_on(async {
         let transaction = AfterCommit::new(&events);
-        transaction.scope(events.dispatch(&Committed(1))).await.unwrap();
+        transaction
+            .scope(events.dispatch(&Committed(1)))
+            .await
+            .unwrap();
         let savepoint = transaction.savepoint();
-        transaction.scope(events.dispatch(&Committed(2))).await.unwrap();
+        transaction
+            .scope(events.dispatch(&Committed(2)))
+            .await
+            .unwrap();
         transaction.roll_back_to(savepoint);
-        transaction.scope(events.dispatch(&Committed(3))).await.unwrap();
+        transaction
+            .scope(events.dispatch(&Committed(3)))
+            .await
+            .unwrap();
         transaction.committed().await;
         assert_eq!(log(&events), ["committed 1", "committed 3"]);
 
         let transaction = AfterCommit::new(&events);
-        transaction.scope(events.dispatch(&Committed(4))).await.unwrap();
+        transaction
+            .scope(events.dispatch(&Committed(4)))
+            .await
+            .unwrap();
         drop(transaction);
         assert!(log(&events).is_empty());
     });
@@ -86,7 +104,10 @@ fn a_plain_dispatch_that_must_push_is_refused_in_a_transaction() {
     let events = events();
     block_on(async {
         let transaction = AfterCommit::new(&events);
-        let error = transaction.scope(events.dispatch(&Queued)).await.unwrap_err();
+        let error = transaction
+            .scope(events.dispatch(&Queued))
+            .await
+            .unwrap_err();
         assert!(matches!(error.refusal(), Some(Refusal::TransactionOpen)));
     });
 }
@@ -96,7 +117,10 @@ fn another_dispatchers_transaction_is_nobody_elses() {
     let (one, other) = (events(), events());
     block_on(async {
         let transaction = AfterCommit::new(&one);
-        transaction.scope(other.dispatch(&Committed(1))).await.unwrap();
+        transaction
+            .scope(other.dispatch(&Committed(1)))
+            .await
+            .unwrap();
         assert_eq!(log(&other), ["committed 1"]);
     });
 }

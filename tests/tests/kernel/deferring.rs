@@ -17,7 +17,11 @@ struct Unclonable;
 async fn counts(event: &Counted, log: &State<Log>) -> Result<(), String> {
     once_pending().await;
     log.write(event.0.to_string());
-    if event.0 == 13 { Err("thirteen".to_owned()) } else { Ok(()) }
+    if event.0 == 13 {
+        Err("thirteen".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 fn events() -> Events {
@@ -36,7 +40,10 @@ fn defer_holds_dispatches_until_the_block_ends() {
         Ok::<_, String>(7)
     }))
     .unwrap();
-    assert_eq!((value, log(&events)), (7, vec!["1".to_owned(), "2".to_owned()]));
+    assert_eq!(
+        (value, log(&events)),
+        (7, vec!["1".to_owned(), "2".to_owned()])
+    );
 }
 
 #[test]
@@ -108,7 +115,9 @@ fn what_cannot_be_cloned_cannot_be_put_off() {
         .defer_sync(|| events.dispatch_sync(&Unclonable).map(drop))
         .unwrap_err();
     assert!(error.to_string().contains("the block failed"), "{error}");
-    let DeferError::Block(error) = error else { panic!("{error}") };
+    let DeferError::Block(error) = error else {
+        panic!("{error}")
+    };
     assert!(error.to_string().contains("derive `Clone`"), "{error}");
 }
 
@@ -121,7 +130,9 @@ fn without_events_silences_one_dispatcher_in_one_block() {
         events.dispatch(&Counted(2)).await.unwrap();
         other.dispatch(&Counted(3)).await.unwrap();
     }));
-    events.without_events_sync(|| events.dispatch_sync(&Unclonable)).unwrap();
+    events
+        .without_events_sync(|| events.dispatch_sync(&Unclonable))
+        .unwrap();
     assert!(log(&events).is_empty());
     assert_eq!(log(&other), ["3"]);
     block_on(events.dispatch(&Counted(4))).unwrap();
@@ -159,8 +170,14 @@ fn nothing_is_made_when_the_condition_says_no() {
     block_on(async {
         events.dispatch_if(true, || Counted(1)).await.unwrap();
         events.dispatch_unless(false, || Counted(2)).await.unwrap();
-        events.dispatch_if(false, || -> Counted { unreachable!("made") }).await.unwrap();
-        events.dispatch_unless(true, || -> Counted { unreachable!("made") }).await.unwrap();
+        events
+            .dispatch_if(false, || -> Counted { unreachable!("made") })
+            .await
+            .unwrap();
+        events
+            .dispatch_unless(true, || -> Counted { unreachable!("made") })
+            .await
+            .unwrap();
     });
     assert_eq!(log(&events), ["1", "2"]);
 }

@@ -114,7 +114,11 @@ fn payload<E: Event>(event: &E) -> String {
 
 #[test]
 fn models_travel_by_key_and_are_loaded_as_they_are_now() {
-    let (events, queue) = bench(&[customer(1, "Ada"), customer(2, "Grace"), customer(3, "Edith")]);
+    let (events, queue) = bench(&[
+        customer(1, "Ada"),
+        customer(2, "Grace"),
+        customer(3, "Edith"),
+    ]);
     let event = Merged {
         kept: customer(1, "Ada before"),
         removed: Some(customer(2, "Grace before")),
@@ -133,7 +137,10 @@ fn models_travel_by_key_and_are_loaded_as_they_are_now() {
         witnesses: vec![customer(3, "Edith")],
         reason: "typo".to_owned(),
     };
-    assert_eq!(log(&events), [format!("discards {expected:?}"), "keeps Ada".to_owned()]);
+    assert_eq!(
+        log(&events),
+        [format!("discards {expected:?}"), "keeps Ada".to_owned()]
+    );
 }
 
 #[test]
@@ -169,7 +176,10 @@ fn every_kind_of_struct_and_enum_travels() {
     let (events, queue) = bench(&[customer(1, "Ada")]);
     let choices = [
         Choice::Kept(customer(1, "Ada")),
-        Choice::Named { name: "x".to_owned(), times: 2 },
+        Choice::Named {
+            name: "x".to_owned(),
+            times: 2,
+        },
         Choice::Pair(1, 2),
         Choice::None,
     ];
@@ -187,7 +197,10 @@ fn every_kind_of_struct_and_enum_travels() {
     assert_eq!(payload(&choices[1]), r#"{"Named":{"name":"x","times":2}}"#);
     assert_eq!(payload(&choices[3]), r#""None""#);
     assert_eq!(payload(&Unit), "null");
-    assert_eq!(payload(&Tuple(5, customer(1, ""))), r#"[5,{"model":"customer","key":1}]"#);
+    assert_eq!(
+        payload(&Tuple(5, customer(1, ""))),
+        r#"[5,{"model":"customer","key":1}]"#
+    );
 }
 
 /// A job of `keeps`, as it lies in the queue.
@@ -214,11 +227,20 @@ fn parked(job: &Job) -> (ParkReason, String) {
 
 #[test]
 fn a_job_that_cannot_be_run_is_parked_with_its_reason() {
-    let event = Job { event: "gone.event".to_owned(), ..job() };
+    let event = Job {
+        event: "gone.event".to_owned(),
+        ..job()
+    };
     assert_eq!(parked(&event).0, ParkReason::UnknownEvent);
-    let listener = Job { listener: "gone::listener".to_owned(), ..job() };
+    let listener = Job {
+        listener: "gone::listener".to_owned(),
+        ..job()
+    };
     assert_eq!(parked(&listener).0, ParkReason::UnknownListener);
-    let version = Job { version: 1, ..job() };
+    let version = Job {
+        version: 1,
+        ..job()
+    };
     assert_eq!(
         parked(&version),
         (
@@ -234,7 +256,10 @@ fn a_job_that_cannot_be_run_is_parked_with_its_reason() {
         r#"{"kept":{"model":"order","key":1},"removed":null,"witnesses":[]}"#,
         r#"{"kept":{"model":"customer","key":"x"},"removed":null,"witnesses":[]}"#,
     ] {
-        let undecodable = Job { payload: payload.into(), ..job() };
+        let undecodable = Job {
+            payload: payload.into(),
+            ..job()
+        };
         assert_eq!(parked(&undecodable).0, ParkReason::Undecodable, "{payload}");
     }
 }
@@ -242,7 +267,10 @@ fn a_job_that_cannot_be_run_is_parked_with_its_reason() {
 #[test]
 fn a_renamed_listener_finds_its_old_jobs() {
     let (events, _) = bench(&[customer(1, "Ada")]);
-    let renamed = Job { listener: "durable::an_older_name".to_owned(), ..job() };
+    let renamed = Job {
+        listener: "durable::an_older_name".to_owned(),
+        ..job()
+    };
     assert!(matches!(block_on(events.process(&renamed)), Verdict::Done));
     assert_eq!(log(&events), ["keeps Ada"]);
 }
@@ -252,5 +280,8 @@ fn an_event_without_a_wire_form_says_so() {
     #[derive(Debug, Event)]
     struct Plain;
     let error = Plain.payload().unwrap_err();
-    assert!(error.to_string().contains("`Plain` has no wire form"), "{error}");
+    assert!(
+        error.to_string().contains("`Plain` has no wire form"),
+        "{error}"
+    );
 }

@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use events_core::{
-    ErrorPolicy, Event, Events, FailureCause, Incident, Refusal, State, listener,
-};
+use events_core::{ErrorPolicy, Event, Events, FailureCause, Incident, Refusal, State, listener};
 use pollster::block_on;
 
 use crate::{Log, builder, log, once_pending};
@@ -61,9 +59,16 @@ fn every_failure_is_listed_and_the_others_run() {
     assert!(first.listener().source().file.ends_with("failures.rs"));
     assert_eq!(first.listener().source().line, LINE_OF_ERRS);
     assert!(first.error().unwrap().is::<std::io::Error>());
-    assert!(matches!(error.failures()[1].cause(), FailureCause::Panic(message) if message == "number 7"));
+    assert!(
+        matches!(error.failures()[1].cause(), FailureCause::Panic(message) if message == "number 7")
+    );
     let text = error.to_string();
-    for part in ["4 listeners of `failing` failed", "disk on fire", "panicked: number 7", "late"] {
+    for part in [
+        "4 listeners of `failing` failed",
+        "disk on fire",
+        "panicked: number 7",
+        "late",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     assert!(std::error::Error::source(&error).is_some());
@@ -80,7 +85,13 @@ fn fail_fast_stops_at_the_first() {
     assert!(log(&events).is_empty());
 
     let all = events.with_policy(ErrorPolicy::RunAll);
-    assert_eq!(block_on(all.dispatch(&Failing)).unwrap_err().failures().len(), 4);
+    assert_eq!(
+        block_on(all.dispatch(&Failing))
+            .unwrap_err()
+            .failures()
+            .len(),
+        4
+    );
     assert_eq!(log(&events), ["runs"]);
 }
 
@@ -98,8 +109,21 @@ fn a_panic_under_fail_fast_stops_too() {
         .error_policy(ErrorPolicy::FailFast)
         .build()
         .unwrap();
-    assert_eq!(events.dispatch_sync(&Panicking).unwrap_err().failures().len(), 1);
-    assert_eq!(block_on(events.dispatch(&Panicking)).unwrap_err().failures().len(), 1);
+    assert_eq!(
+        events
+            .dispatch_sync(&Panicking)
+            .unwrap_err()
+            .failures()
+            .len(),
+        1
+    );
+    assert_eq!(
+        block_on(events.dispatch(&Panicking))
+            .unwrap_err()
+            .failures()
+            .len(),
+        1
+    );
 }
 
 #[derive(Debug, Event)]
@@ -149,7 +173,10 @@ fn a_dispatch_that_is_dropped_half_way_tells_the_hook() {
         .listen("3 never starts", |_: &Slow| {})
         .error_hook(move |incident| {
             if let Incident::NotRun(not_run) = incident {
-                let names = not_run.listeners().iter().map(|listener| listener.name().to_owned());
+                let names = not_run
+                    .listeners()
+                    .iter()
+                    .map(|listener| listener.name().to_owned());
                 hook.lock().unwrap().extend(names);
             }
         })

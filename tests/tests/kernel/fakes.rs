@@ -116,7 +116,11 @@ fn fakes_of_parallel_tests_do_not_see_each_other() {
                 }));
                 let times = usize::try_from(order).unwrap() + 1;
                 fake.assert_dispatched_times::<Paid>(times);
-                assert!(fake.dispatched::<Paid>().iter().all(|event| event.order == order));
+                assert!(
+                    fake.dispatched::<Paid>()
+                        .iter()
+                        .all(|event| event.order == order)
+                );
             });
         }
     });

@@ -133,7 +133,10 @@ fn conditions_decide_for_each_event() {
         heard(&Named { account: 8 }),
         ["even", "inferred 8", "account 8", "pattern heard.named"]
     );
-    assert_eq!(heard(&Tuple(101, "".into())), ["a tuple", "large", "marked"]);
+    assert_eq!(
+        heard(&Tuple(101, "".into())),
+        ["a tuple", "large", "marked"]
+    );
 }
 
 #[test]

@@ -96,26 +96,47 @@ fn dispatch_sync_pushes_too() {
 
 #[test]
 fn a_failed_attempt_waits_its_backoff_and_the_last_value_repeats() {
-    let Bench { events, queue, clock, .. } = bench();
+    let Bench {
+        events,
+        queue,
+        clock,
+        ..
+    } = bench();
     block_on(events.dispatch(&Work { fail: 2 })).unwrap();
     assert_eq!(block_on(queue.drain(&events)).retried, 1);
-    assert_eq!(queue.next_due().unwrap() - clock.now(), TimeDelta::seconds(10));
+    assert_eq!(
+        queue.next_due().unwrap() - clock.now(),
+        TimeDelta::seconds(10)
+    );
     clock.advance(TimeDelta::seconds(9));
     assert_eq!(block_on(queue.drain(&events)).waiting, 1);
     clock.advance(TimeDelta::seconds(1));
     assert_eq!(block_on(queue.drain(&events)).retried, 1);
-    assert_eq!(queue.next_due().unwrap() - clock.now(), TimeDelta::seconds(60));
+    assert_eq!(
+        queue.next_due().unwrap() - clock.now(),
+        TimeDelta::seconds(60)
+    );
     clock.advance(TimeDelta::seconds(60));
     assert_eq!(block_on(queue.drain(&events)).done, 1);
     assert_eq!(
         log(&events),
-        ["inline", "attempt 1 of 3", "attempt 2 of 3", "attempt 3 of 3"]
+        [
+            "inline",
+            "attempt 1 of 3",
+            "attempt 2 of 3",
+            "attempt 3 of 3"
+        ]
     );
 }
 
 #[test]
 fn a_job_that_fails_for_good_is_kept_with_its_reason_and_can_be_retried() {
-    let Bench { events, queue, clock, incidents } = bench();
+    let Bench {
+        events,
+        queue,
+        clock,
+        incidents,
+    } = bench();
     block_on(events.dispatch(&Work { fail: 3 })).unwrap();
     for _ in 0..3 {
         block_on(queue.drain(&events));
@@ -137,13 +158,19 @@ fn a_job_that_fails_for_good_is_kept_with_its_reason_and_can_be_retried() {
 #[test]
 fn a_full_queue_refuses_and_nothing_runs() {
     let queue = MemoryQueue::with_capacity(1);
-    let events = builder(module_path!()).queue(queue.clone()).build().unwrap();
+    let events = builder(module_path!())
+        .queue(queue.clone())
+        .build()
+        .unwrap();
     block_on(events.dispatch(&Work { fail: 0 })).unwrap();
     log(&events);
     let error = block_on(events.dispatch(&Work { fail: 0 })).unwrap_err();
     assert!(matches!(
         error.refusal(),
-        Some(Refusal::Push(PushError::Full { held: 1, capacity: 1 }))
+        Some(Refusal::Push(PushError::Full {
+            held: 1,
+            capacity: 1
+        }))
     ));
     assert!(log(&events).is_empty());
     assert_eq!(queue.waiting(), 1);
@@ -168,7 +195,12 @@ fn a_drain_that_is_dropped_gives_the_job_back() {
 
 #[test]
 fn run_sleeps_until_the_next_is_due_and_wakes_at_a_push() {
-    let Bench { events, queue, clock, .. } = bench();
+    let Bench {
+        events,
+        queue,
+        clock,
+        ..
+    } = bench();
     block_on(events.dispatch(&Work { fail: 1 })).unwrap();
     let slept = Arc::new(Mutex::new(Vec::new()));
     let (sleeps, ticking) = (slept.clone(), clock.clone());
@@ -204,19 +236,30 @@ fn delayed(_: &Later, log: &State<Log>) {
 
 #[listener(Later, queue, retry_for = "25s", backoff = "10s")]
 fn limited(_: &Later, attempt: Attempt, log: &State<Log>) -> Result<(), String> {
-    log.write(format!("limited {} {}", attempt.number, attempt.likely_final));
+    log.write(format!(
+        "limited {} {}",
+        attempt.number, attempt.likely_final
+    ));
     Err("no".to_owned())
 }
 
 #[test]
 fn delay_and_retry_for_follow_the_clock() {
-    let Bench { events, queue, clock, .. } = bench();
+    let Bench {
+        events,
+        queue,
+        clock,
+        ..
+    } = bench();
     block_on(events.dispatch(&Later)).unwrap();
     for _ in 0..4 {
         block_on(queue.drain(&events));
         clock.advance(TimeDelta::seconds(10));
     }
-    assert_eq!(log(&events), ["limited 1 false", "limited 2 false", "limited 3 true"]);
+    assert_eq!(
+        log(&events),
+        ["limited 1 false", "limited 2 false", "limited 3 true"]
+    );
     assert_eq!(queue.parked()[0].failure.reason(), ParkReason::Expired);
     clock.advance(TimeDelta::minutes(5));
     assert_eq!(block_on(queue.drain(&events)).done, 1);

@@ -45,7 +45,13 @@ fn dispatch_collects_answers_in_order() {
 fn dispatch_until_stops_at_the_first_answer() {
     let events = builder(module_path!()).build().unwrap();
     let dispatched = block_on(events.dispatch_until(&PriceAsked { item: "free" })).unwrap();
-    assert!(dispatched.stopped_by().unwrap().name().ends_with("sale_price"));
+    assert!(
+        dispatched
+            .stopped_by()
+            .unwrap()
+            .name()
+            .ends_with("sale_price")
+    );
     assert_eq!(dispatched.into_answer(), Some(80));
 }
 

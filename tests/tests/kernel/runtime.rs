@@ -58,7 +58,13 @@ fn an_async_function_may_borrow_its_event() {
         .unwrap();
     let error = block_on(events.dispatch(&Ticked(7))).unwrap_err();
     assert!(error.to_string().contains("borrowed 7"), "{error}");
-    assert!(error.failures()[0].listener().source().file.ends_with("runtime.rs"));
+    assert!(
+        error.failures()[0]
+            .listener()
+            .source()
+            .file
+            .ends_with("runtime.rs")
+    );
 }
 
 #[test]
@@ -81,17 +87,28 @@ fn categories_and_patterns_can_be_added_and_keep_their_rank() {
     let (events, lines) = bench();
     let (by_category, by_pattern) = (lines.clone(), lines.clone());
     let _category = events.listen_category(move |event: &dyn Timed| {
-        by_category.lock().unwrap().push(format!("category {}", event.name()));
+        by_category
+            .lock()
+            .unwrap()
+            .push(format!("category {}", event.name()));
     });
     events
         .listen_pattern("runtime.*", move |event: &dyn AnyEvent| {
-            by_pattern.lock().unwrap().push(format!("pattern {event:?}"));
+            by_pattern
+                .lock()
+                .unwrap()
+                .push(format!("pattern {event:?}"));
         })
         .forget();
     block_on(events.dispatch(&Ticked(1))).unwrap();
     assert_eq!(
         take(&lines),
-        ["later 1", "sync 1", "category runtime.ticked", "pattern Ticked(1)"]
+        [
+            "later 1",
+            "sync 1",
+            "category runtime.ticked",
+            "pattern Ticked(1)"
+        ]
     );
 }
 
@@ -105,7 +122,10 @@ fn a_listener_added_while_an_event_runs_hears_the_next_one() {
             let number = event.0;
             again
                 .listen(move |event: &Ticked| {
-                    heard.lock().unwrap().push(format!("by {number}: {}", event.0));
+                    heard
+                        .lock()
+                        .unwrap()
+                        .push(format!("by {number}: {}", event.0));
                 })
                 .forget();
         })
@@ -133,7 +153,10 @@ fn a_listener_may_end_its_own_subscription_and_dispatch_its_own_event() {
     });
     *own.lock().unwrap() = Some(subscription);
     block_on(events.dispatch(&Ticked(1))).unwrap();
-    assert_eq!(take(&lines), ["later 1", "once 1", "later 2", "sync 2", "sync 1"]);
+    assert_eq!(
+        take(&lines),
+        ["later 1", "once 1", "later 2", "sync 2", "sync 1"]
+    );
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use events_core::{
-    Attempt, Event, Events, FaultKind, MemoryQueue, State, listeners,
-};
+use events_core::{Attempt, Event, Events, FaultKind, MemoryQueue, State, listeners};
 use pollster::block_on;
 
 use crate::{Log, log, once_pending};
@@ -48,7 +46,12 @@ impl Ledger {
 
 fn ledger() -> (Ledger, Arc<Mutex<Vec<String>>>) {
     let entries = Arc::<Mutex<Vec<String>>>::default();
-    (Ledger { entries: entries.clone() }, entries)
+    (
+        Ledger {
+            entries: entries.clone(),
+        },
+        entries,
+    )
 }
 
 #[test]
@@ -63,9 +66,17 @@ fn methods_listen_with_their_value() {
         .unwrap();
     block_on(events.dispatch(&Paid(1))).unwrap();
     let error = block_on(events.dispatch(&Refunded(2))).unwrap_err();
-    assert!(error.failures()[0].listener().name().ends_with("Ledger::on_refunded"));
+    assert!(
+        error.failures()[0]
+            .listener()
+            .name()
+            .ends_with("Ledger::on_refunded")
+    );
     block_on(queue.drain(&events));
-    assert_eq!(*entries.lock().unwrap(), ["paid 1", "refunded 2", "booked 1 1"]);
+    assert_eq!(
+        *entries.lock().unwrap(),
+        ["paid 1", "refunded 2", "booked 1 1"]
+    );
     assert_eq!(log(&events), ["paid"]);
 }
 
@@ -90,6 +101,10 @@ fn a_subscriber_can_come_later_and_go() {
 fn a_subscriber_that_comes_later_is_checked() {
     let events = Events::builder().without_linked().build().unwrap();
     let error = events.subscribe(ledger().0).unwrap_err();
-    let kinds: Vec<_> = error.faults().iter().map(events_core::Fault::kind).collect();
+    let kinds: Vec<_> = error
+        .faults()
+        .iter()
+        .map(events_core::Fault::kind)
+        .collect();
     assert_eq!(kinds, [FaultKind::MissingState, FaultKind::MissingQueue]);
 }

@@ -15,8 +15,6 @@ pub enum FaultKind {
     MissingState,
     /// A subscriber's method was registered without its value.
     MissingInstance,
-    /// An inline listener asks for what only a job has.
-    MissingExtension,
     /// A queued listener, and no queue.
     MissingQueue,
     /// A queued listener with an option that the queue does not support.
@@ -110,16 +108,6 @@ impl Fault {
             FaultKind::MissingInstance,
             format!("is a method of `{of}`, of which there is no value"),
             "give the value to the builder: `.subscribe(value)`".to_owned(),
-        )
-        .at(listener)
-        .on(meta.display_name().to_owned())
-    }
-
-    pub(crate) fn missing_extension(listener: &Record, meta: &EventMeta, name: &str) -> Self {
-        Self::new(
-            FaultKind::MissingExtension,
-            format!("asks for `{name}`, which only the run of a job has"),
-            "queue the listener, or remove the argument".to_owned(),
         )
         .at(listener)
         .on(meta.display_name().to_owned())

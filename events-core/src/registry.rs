@@ -10,7 +10,7 @@ use crate::sync::lock;
 /// What a macro registers at link time.
 pub enum Registration {
     /// An event type.
-    Event(fn() -> &'static EventMeta),
+    Event(&'static EventMeta),
     /// A listener.
     Listener(&'static ListenerRecord),
     /// A model's loader.
@@ -54,7 +54,7 @@ pub(crate) fn linked() -> &'static Linked {
         };
         for registration in inventory::iter::<Registration> {
             match registration {
-                Registration::Event(meta) => linked.events.push(meta()),
+                Registration::Event(meta) => linked.events.push(meta),
                 Registration::Listener(record) => linked.listeners.push(record),
                 Registration::Model(record) => linked.models.push(record),
             }

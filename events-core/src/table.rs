@@ -59,6 +59,8 @@ pub(crate) struct Entry {
     /// The way to the category that the listener hears.
     pub(crate) upcast: Option<Arc<dyn Any + Send + Sync>>,
     resolved: Option<Arc<[Resolved]>>,
+    /// Whether it asks for what only a transaction, or the run of a job, brings.
+    pub(crate) wants_extension: bool,
 }
 
 impl Entry {
@@ -87,8 +89,10 @@ pub(crate) mod flags {
     pub(crate) const FAKE: u32 = 1 << 6;
     /// Nothing hears the event.
     pub(crate) const EMPTY: u32 = 1 << 8;
+    /// An inline listener asks for what only a transaction brings.
+    pub(crate) const EXTENSION: u32 = 1 << 9;
     /// The first number above all flags.
-    pub(crate) const END: u32 = 1 << 9;
+    pub(crate) const END: u32 = 1 << 10;
 }
 
 /// A table of which no inline listener is async.
@@ -160,6 +164,10 @@ impl Table {
             flags::ASYNC,
         );
         flags |= flag(!queued.is_empty(), flags::QUEUED);
+        flags |= flag(
+            inline.iter().any(|entry| entry.wants_extension),
+            flags::EXTENSION,
+        );
         flags |= flag(inline.is_empty() && queued.is_empty(), flags::EMPTY);
         flags |= flag(!faults.is_empty(), flags::REFUSES);
         let calls = HotSlice::new(
@@ -282,13 +290,15 @@ fn entry(
     if !casts_to(record, meta, rank) {
         faults.push(Fault::mismatched(record, meta));
     }
+    let needs = record.needs.map(Needs::of).unwrap_or_default();
     Entry {
         wired: wired.clone(),
         rank,
         upcast,
-        resolved: record
-            .needs
-            .and_then(|needs| resolve(needs, wired, meta, states, faults)),
+        wants_extension: needs
+            .iter()
+            .any(|(_, need)| matches!(need, Need::Extension)),
+        resolved: resolve(needs, wired, meta, states, faults),
     }
 }
 
@@ -306,13 +316,12 @@ fn casts_to(record: &ListenerRecord, meta: &EventMeta, rank: Rank) -> bool {
 }
 
 fn resolve(
-    needs: fn(&mut Needs),
+    needs: Vec<(usize, Need)>,
     wired: &Wired,
     meta: &'static EventMeta,
     states: &States,
     faults: &mut Vec<Fault>,
 ) -> Option<Arc<[Resolved]>> {
-    let needs = Needs::of(needs);
     let length = needs.iter().map(|(position, _)| position + 1).max()?;
     let mut resolved = vec![Resolved::NONE; length];
     for (position, need) in needs {
@@ -327,11 +336,8 @@ fn resolve(
                 }
                 _ => faults.push(Fault::missing_instance(&wired.record, meta, name)),
             },
-            // Only the run of a job has extensions: an inline listener that asks for one is refused.
-            Need::Extension { name } if wired.record.queue.is_none() => {
-                faults.push(Fault::missing_extension(&wired.record, meta, name));
-            }
-            Need::Extension { .. } => {}
+            // A transaction, or the run of a job, brings it.
+            Need::Extension => {}
         }
     }
     Some(resolved.into())

@@ -1,11 +1,11 @@
 //! The path to what generated code calls.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::Path;
 
 use crate::options::Given;
-use crate::span::here;
+use crate::span::{at, here};
 
 /// `events_core::__private`, or that of the crate that `crate = path` names.
 pub(crate) struct Private(TokenStream);
@@ -17,6 +17,17 @@ impl Private {
             |given| given.value.to_token_stream(),
         );
         Self(quote_spanned!(here()=> #krate::__private))
+    }
+}
+
+impl Private {
+    /// The path, standing at the user's token: errors about a path stand where all of it stands.
+    pub(crate) fn at(&self, user: Span) -> TokenStream {
+        let stand = |mut tree: TokenTree| {
+            tree.set_span(at(user));
+            tree
+        };
+        self.0.clone().into_iter().map(stand).collect()
     }
 }
 

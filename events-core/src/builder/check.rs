@@ -122,11 +122,6 @@ fn needs(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
                     "give the value to the builder: `.subscribe(value)`",
                 )
             }
-            Need::Extension { name } if record.queue.is_none() => (
-                FaultKind::MissingExtension,
-                format!("asks for `{name}`, which only the run of a job has"),
-                "queue the listener, or remove the argument",
-            ),
             _ => continue,
         };
         faults.push(

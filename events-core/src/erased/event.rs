@@ -66,11 +66,11 @@ impl<'a, C: ?Sized + Category> ErasedEvent<'_, 'a, C> {
 }
 
 /// The way from an erased `E` to its category `C`.
-pub(crate) const fn upcast<E: Extends<C>, C: ?Sized + Category>() -> Upcast<C> {
+pub(crate) const fn upcast<E: Extends<C>, C: ?Sized + 'static>() -> Upcast<C> {
     /// # Safety
     ///
     /// `event` points to an `E` that outlives what is returned.
-    unsafe fn cast<E: Extends<C>, C: ?Sized + Category>(event: NonNull<()>) -> NonNull<C> {
+    unsafe fn cast<E: Extends<C>, C: ?Sized + 'static>(event: NonNull<()>) -> NonNull<C> {
         // SAFETY: by the caller.
         let event: &E = unsafe { event.cast().as_ref() };
         NonNull::from(event.upcast())

@@ -40,7 +40,7 @@ pub struct CategoryMeta {
     message = "`{Self}` does not extend the category `{C}`",
     note = "write `#[event(extends(..))]` on the event"
 )]
-pub trait Extends<C: ?Sized + Category>: Event {
+pub trait Extends<C: ?Sized>: Event {
     /// The event as a member of the category.
     fn upcast(&self) -> &C;
 }
@@ -68,11 +68,14 @@ pub struct CategoryMembership {
 impl CategoryMembership {
     /// The membership of `E` in `C`.
     #[must_use]
-    pub const fn new<E: Extends<C>, C: ?Sized + Category>() -> Self {
+    pub const fn new<E: Extends<C>, C: ?Sized + 'static>(
+        category: fn() -> &'static CategoryMeta,
+        forbids_queue: bool,
+    ) -> Self {
         Self {
-            category: C::category,
+            category,
             upcast: || Box::new(crate::erased::upcast::<E, C>()),
-            forbids_queue: C::Queueing::FORBIDS,
+            forbids_queue,
         }
     }
 }

@@ -125,17 +125,26 @@ impl<E> Undebuggable for Probe<E> {}
 
 impl<E: Event + Clone> Probe<E> {
     /// Clones through `E: Clone`.
-    pub const CLONE: Option<CloneFn> = Some(|event| {
-        let event: &E = event.downcast_ref()?;
-        Some(Box::new(event.clone()))
-    });
+    pub const CLONE: Option<CloneFn> = Some(clone::<E>);
 }
 
 impl<E: Event + fmt::Debug> Probe<E> {
     /// Prints through `E: Debug`.
-    pub const DEBUG: Option<DebugFn> =
-        Some(|event, f| match (event as &dyn Any).downcast_ref::<E>() {
-            Some(event) => event.fmt(f),
-            None => f.write_str("?"),
-        });
+    pub const DEBUG: Option<DebugFn> = Some(debug::<E>);
+}
+
+// Functions, not closures, and one cast each: they are compiled anew for every event.
+
+fn clone<E: Event + Clone>(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
+    match (event as &dyn Any).downcast_ref::<E>() {
+        Some(event) => Some(Box::new(event.clone())),
+        None => None,
+    }
+}
+
+fn debug<E: Event + fmt::Debug>(event: &dyn AnyEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match (event as &dyn Any).downcast_ref::<E>() {
+        Some(event) => event.fmt(f),
+        None => f.write_str("?"),
+    }
 }

@@ -77,7 +77,7 @@ impl<A> Arg<A> {
 pub(crate) enum Need {
     State { id: TypeId, name: &'static str },
     Instance { id: TypeId, name: &'static str },
-    Extension { name: &'static str },
+    Extension,
 }
 
 /// Collects what a listener's arguments need.
@@ -96,11 +96,9 @@ impl Needs {
         });
     }
 
-    /// The argument needs an extension that only a job's run has, as the job's transaction.
-    pub fn extension<T: Any + Send + Sync>(&mut self) {
-        self.push(Need::Extension {
-            name: type_name::<T>(),
-        });
+    /// The argument needs a value that only a transaction or the run of a job brings, as the transaction itself.
+    pub fn extension(&mut self) {
+        self.push(Need::Extension);
     }
 
     fn instance<T: Any + Send + Sync>(&mut self) {

@@ -15,12 +15,18 @@ use crate::event::{AnyEvent, CategoryMeta, Event, EventMeta};
     note = "a listener hears a type with `#[derive(Event)]`, `dyn AnyEvent`, or `dyn Trait` of a `#[category]`"
 )]
 pub trait Heard: 'static {
+    /// What a listener of it hears.
+    #[doc(hidden)]
+    const HEARS: Hears;
+
     /// Gives the erased event the listener's type.
     #[doc(hidden)]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self;
 }
 
 impl<E: Event> Heard for E {
+    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[E::meta as fn() -> &'static EventMeta]));
+
     #[inline]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
         event.concrete()
@@ -28,6 +34,8 @@ impl<E: Event> Heard for E {
 }
 
 impl Heard for dyn AnyEvent {
+    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[]));
+
     #[inline]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
         event.any()
@@ -249,6 +257,18 @@ impl Source {
 }
 
 impl Hears {
+    /// What a sync listener's own event says.
+    #[must_use]
+    pub const fn of_sync<L: SyncListener>() -> Self {
+        <L::Event as Heard>::HEARS
+    }
+
+    /// What an async listener's own event says.
+    #[must_use]
+    pub const fn of_async<L: AsyncListener>() -> Self {
+        <L::Event as Heard>::HEARS
+    }
+
     /// One event type.
     #[must_use]
     pub fn one<E: Event>() -> Self {

@@ -48,6 +48,7 @@ impl Category {
                     fn category() -> &'static #p::CategoryMeta { &__CATEGORY }
                 }
                 impl #p::Heard for #object {
+                    const HEARS: #p::Hears = #p::Hears::Category(<Self as #p::Category>::category);
                     fn heard<'a>(event: #p::ErasedEvent<'_, 'a, Self>) -> &'a Self { event.category() }
                 }
                 #members

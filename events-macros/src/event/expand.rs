@@ -25,7 +25,7 @@ impl Event<'_> {
             const _: () = {
                 #meta
                 #implementation
-                #p::inventory::submit! { #p::Registration::Event(|| &__META) }
+                #p::inventory::submit! { #p::Registration::Event(&__META) }
                 #categories
                 #answers
                 #wire
@@ -103,7 +103,10 @@ impl Event<'_> {
     /// The rule of all its categories together.
     fn queueing(&self) -> TokenStream {
         let p = &self.private;
-        let rule = |category: &Path| quote_spanned!(at(last(category))=> <dyn #category as #p::Category>::Queueing);
+        let rule = |category: &Path| {
+            let (user, p) = (at(last(category)), p.at(last(category)));
+            quote_spanned!(user=> <dyn #category as #p::Category>::Queueing)
+        };
         let mut rules = self.options.extends.iter().map(rule);
         let Some(first) = rules.next() else {
             return quote_spanned!(here()=> #p::Allowed);
@@ -122,9 +125,17 @@ impl Event<'_> {
         }
         let number = extends.len();
         let upcasts = self.upcasts();
+        let memberships = extends.iter().map(|category| {
+            let (user, p) = (at(last(category)), p.at(last(category)));
+            quote_spanned! {user=>
+                #p::CategoryMembership::new::<#ident, dyn #category>(
+                    <dyn #category as #p::Category>::category,
+                    <<dyn #category as #p::Category>::Queueing as #p::Queueing>::FORBIDS,
+                )
+            }
+        });
         quote_spanned! {here()=>
-            static __CATEGORIES: [#p::CategoryMembership; #number] =
-                [#(#p::CategoryMembership::new::<#ident, dyn #extends>()),*];
+            static __CATEGORIES: [#p::CategoryMembership; #number] = [#(#memberships),*];
             #upcasts
         }
     }

@@ -211,12 +211,16 @@ impl Listener {
     fn hears(&self) -> TokenStream {
         let p = &self.private;
         let types = match &self.hears {
-            Hears::Event(ty) => core::slice::from_ref(ty),
-            Hears::Events(types) => types,
-            Hears::Category(ty) => {
-                let category = quote_spanned!(at(ty.span())=> <#ty as #p::Category>::category);
-                return quote_spanned!(here()=> #p::Hears::Category(#category));
+            Hears::Event(_) | Hears::Category(_) => {
+                let of = if self.function.is_async() {
+                    "of_async"
+                } else {
+                    "of_sync"
+                };
+                let of = Ident::new(of, here());
+                return quote_spanned!(here()=> #p::Hears::#of::<__Listener>());
             }
+            Hears::Events(types) => types,
             Hears::Pattern(pattern) => {
                 return quote_spanned!(here()=> #p::Hears::Pattern(::std::borrow::Cow::Borrowed(#pattern)));
             }

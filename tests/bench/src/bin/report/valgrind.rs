@@ -9,14 +9,14 @@ use crate::programs::{Programs, numbers, output};
 /// The instructions of one dispatch: the difference of two runs, of which one dispatches twice as often, divided by
 /// the difference in dispatches. What the program does besides cancels out.
 pub(crate) fn instructions(programs: &Programs, case: &str, listeners: usize) -> u64 {
-    const DISPATCHES: u64 = 2000;
+    let dispatches = 20_000 / (1 + listeners as u64 / 10);
     let run = |dispatches: u64| {
         let arguments = [case.to_owned(), listeners.to_string(), dispatches.to_string()];
         collected(programs, "measure", &arguments, &[])
     };
-    let difference = run(2 * DISPATCHES) - run(DISPATCHES);
+    let difference = run(2 * dispatches) - run(dispatches);
     // Rounded; hash maps seeded at random make two starts differ by a few hundred.
-    (difference + DISPATCHES / 2) / DISPATCHES
+    (difference + dispatches / 2) / dispatches
 }
 
 /// The instructions inside one function of the program `freeze`, called once.

@@ -4,9 +4,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use crate::delivery::Delivery;
-use crate::dispatch::run_waiting;
-use crate::event::AnyEvent;
+use crate::dispatch::{
+    DispatchError, Dispatched, Refusal, Report, dispatch_in_transaction, run_waiting,
+};
+use crate::event::{AnyEvent, Event};
 use crate::events::Events;
+use crate::extensions::Extensions;
+use crate::queue::{Job, PushError};
 use crate::scope::{self, FrameKind};
 use crate::sync::lock;
 use crate::table::Entry;
@@ -17,6 +21,22 @@ pub(crate) struct Waiting {
     pub(crate) event: Box<dyn AnyEvent>,
     pub(crate) listeners: Vec<Entry>,
     pub(crate) delivery: Delivery,
+}
+
+impl Waiting {
+    pub(crate) fn new(
+        by: &Events,
+        event: &dyn AnyEvent,
+        listeners: Vec<Entry>,
+        delivery: Delivery,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            by: by.clone(),
+            event: scope::cloned(event).ok_or(Refusal::NotClone("the commit"))?,
+            listeners,
+            delivery,
+        })
+    }
 }
 
 /// The listeners that wait for the commit of one transaction: those marked `after_commit`, and all of events
@@ -65,6 +85,46 @@ impl AfterCommit {
             FrameKind::Transaction(self.waiting.clone()),
             block,
         )
+    }
+
+    /// Dispatches into the transaction: `push` writes the jobs with its rows; listeners that ask for what
+    /// `extensions` hold, as the transaction itself, run at once; all other inline listeners wait for the commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::dispatch`], for the listeners that ran, and for `push`.
+    pub async fn dispatch<E: Event + Clone, P>(
+        &self,
+        event: &E,
+        extensions: &Extensions,
+        push: impl FnOnce(Vec<Job>) -> P,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>>
+    where
+        P: Future<Output = Result<(), PushError>>,
+    {
+        let report = dispatch_in_transaction(self, event, extensions, push).await;
+        Report::into_result::<E>(report)
+    }
+
+    /// Whether the task has a transaction of this dispatcher open.
+    #[must_use]
+    pub fn is_open(events: &Events) -> bool {
+        scope::transaction_is_open(events)
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn wait(
+        &self,
+        event: &dyn AnyEvent,
+        listeners: Vec<Entry>,
+        delivery: Delivery,
+    ) -> Result<(), Refusal> {
+        let new = Waiting::new(&self.events, event, listeners, delivery)?;
+        lock(&self.waiting).push(new);
+        Ok(())
     }
 
     /// Marks a savepoint.

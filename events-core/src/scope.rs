@@ -84,19 +84,14 @@ pub(crate) fn wait_for_commit(
     listeners: Vec<Entry>,
     delivery: Delivery,
 ) -> Result<(), Refusal> {
-    let event = cloned(event).ok_or(Refusal::NotClone("the commit"))?;
     if let Some(waiting) = transaction(events) {
-        lock(&waiting).push(Waiting {
-            by: events.clone(),
-            event,
-            listeners,
-            delivery,
-        });
+        let new = Waiting::new(events, event, listeners, delivery)?;
+        lock(&waiting).push(new);
     }
     Ok(())
 }
 
-fn cloned(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
+pub(crate) fn cloned(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
     event.any_meta().clone.and_then(|clone| clone(event))
 }
 

@@ -134,6 +134,9 @@ pub enum Refusal {
     /// The event must be kept for later, but cannot be cloned.
     #[error("the event must be kept until {0}: derive `Clone` on it")]
     NotClone(&'static str),
+    /// A listener asks for a transaction, and there is none.
+    #[error("{0} asks for a transaction: dispatch the event through one")]
+    NeedsTransaction(ListenerInfo),
     /// Jobs would be pushed outside the transaction that the task has open.
     #[error(
         "the task has a transaction open: dispatch through it, so that the jobs are written with its rows"

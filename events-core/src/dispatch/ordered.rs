@@ -1,17 +1,19 @@
 //! The order of a dispatch that has more to do than to call its inline listeners: scopes, fakes, conditions,
 //! commits and queued listeners. `Events` takes the short way past it where a table has none of these.
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Report;
 use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
-use crate::commit::Waiting;
+use super::{ErrorPolicy, Report};
+use crate::commit::{AfterCommit, Waiting};
 use crate::context::{Context, Terms};
-use crate::delivery::Delivery;
+use crate::delivery::{Attempt, Delivery};
 use crate::erased::{Run, holds_for, message_of, run_sync_in};
 use crate::event::{AnyEvent, EventMeta};
 use crate::events::Events;
+use crate::extensions::Extensions;
 use crate::future::BoxFuture;
 use crate::listener::Kind;
 use crate::queue::{Job, PushError};
@@ -25,7 +27,19 @@ struct Plan {
     failures: Vec<Failure>,
     jobs: Vec<Job>,
     delivery: Option<Delivery>,
-    deferred: bool,
+    /// The inline listeners that wait for a commit.
+    waiting: Vec<Entry>,
+}
+
+/// How a dispatch goes about its work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// With a runtime.
+    Async,
+    /// Without one.
+    Sync,
+    /// Into a transaction, with a runtime.
+    Transaction,
 }
 
 /// Dispatches in full order, with a runtime.
@@ -35,7 +49,7 @@ pub(crate) fn dispatch_ordered<'a>(
     until_answer: bool,
 ) -> BoxFuture<'a, Option<Box<Report>>> {
     Box::pin(async move {
-        let plan = match plan(events, event, false) {
+        let plan = match plan(events, event, Mode::Async) {
             Ok(plan) => plan,
             Err(ended) => return ended,
         };
@@ -55,9 +69,72 @@ pub(crate) fn dispatch_ordered<'a>(
         let cx = Context::new(events, event, &plan.table)
             .of_delivery(plan.delivery)
             .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
+        let deferred = match wait(events, event, plan.waiting, plan.delivery) {
+            Ok(deferred) => deferred,
+            Err(refused) => return Some(refused),
+        };
         let report = Run::new(cx).await;
-        complete(report, plan.failures, jobs, plan.deferred)
+        complete(report, plan.failures, jobs, deferred)
     })
+}
+
+/// Lets inline listeners wait for the commit of the task's transaction; whether there are any.
+fn wait(
+    events: &Events,
+    event: &dyn AnyEvent,
+    waiting: Vec<Entry>,
+    delivery: Option<Delivery>,
+) -> Result<bool, Box<Report>> {
+    match delivery {
+        Some(delivery) if !waiting.is_empty() => {
+            scope::wait_for_commit(events, event, waiting, delivery)
+                .map_err(|refusal| Box::new(Report::refused(event.name(), refusal)))?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Dispatches into a transaction: `push` writes the jobs with its rows, listeners that ask for it run in it at once,
+/// all other inline listeners wait for its commit.
+pub(crate) async fn dispatch_in_transaction<P>(
+    transaction: &AfterCommit,
+    event: &dyn AnyEvent,
+    extensions: &Extensions,
+    push: impl FnOnce(Vec<Job>) -> P,
+) -> Option<Box<Report>>
+where
+    P: Future<Output = Result<(), PushError>>,
+{
+    let events = transaction.events();
+    let plan = match plan(events, event, Mode::Transaction) {
+        Ok(plan) => plan,
+        Err(ended) => return ended,
+    };
+    let refused = |refusal| Some(Box::new(Report::refused(event.name(), refusal)));
+    let jobs = plan.jobs.len();
+    if jobs > 0
+        && let Err(error) = push(plan.jobs).await
+    {
+        return refused(Refusal::Push(error));
+    }
+    let deferred = !plan.waiting.is_empty();
+    if let Some(delivery) = plan.delivery
+        && deferred
+        && let Err(refusal) = transaction.wait(event, plan.waiting, delivery)
+    {
+        return refused(refusal);
+    }
+    let terms = Terms {
+        attempt: Attempt::INLINE,
+        extensions: Some(extensions),
+        until_answer: false,
+    };
+    let cx = Context::new(events, event, &plan.table)
+        .of_delivery(plan.delivery)
+        .on_terms(Some(&terms));
+    let report = Run::new(cx).await;
+    complete(report, plan.failures, jobs, deferred)
 }
 
 /// Dispatches in full order, without a runtime.
@@ -66,7 +143,7 @@ pub(crate) fn dispatch_ordered_sync(
     event: &dyn AnyEvent,
     until_answer: bool,
 ) -> Option<Box<Report>> {
-    let plan = match plan(events, event, true) {
+    let plan = match plan(events, event, Mode::Sync) {
         Ok(plan) => plan,
         Err(ended) => return ended,
     };
@@ -83,6 +160,10 @@ pub(crate) fn dispatch_ordered_sync(
             )));
         }
     }
+    let deferred = match wait(events, event, plan.waiting, plan.delivery) {
+        Ok(deferred) => deferred,
+        Err(refused) => return Some(refused),
+    };
     // `plan` has refused a table with an async listener.
     let report = match plan.table.if_sync() {
         Some(table) => {
@@ -93,7 +174,7 @@ pub(crate) fn dispatch_ordered_sync(
         }
         None => None,
     };
-    complete(report, plan.failures, jobs, plan.deferred)
+    complete(report, plan.failures, jobs, deferred)
 }
 
 /// Runs one queued listener of an event that came back from its job.
@@ -145,7 +226,7 @@ fn complete(
 }
 
 /// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
-fn plan(events: &Events, event: &dyn AnyEvent, sync: bool) -> Result<Plan, Option<Box<Report>>> {
+fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Option<Box<Report>>> {
     let meta = event.any_meta();
     let refused = |refusal| {
         Err(Some(Box::new(Report::refused(
@@ -170,7 +251,7 @@ fn plan(events: &Events, event: &dyn AnyEvent, sync: bool) -> Result<Plan, Optio
     if !table.faults().is_empty() {
         return refused(Refusal::Unwired(table.faults().to_vec()));
     }
-    if sync
+    if mode == Mode::Sync
         && let Some(entry) = table
             .inline()
             .iter()
@@ -178,26 +259,41 @@ fn plan(events: &Events, event: &dyn AnyEvent, sync: bool) -> Result<Plan, Optio
     {
         return refused(Refusal::AsyncListener(ListenerInfo(entry.record().clone())));
     }
-    if table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0 {
+    if mode != Mode::Transaction
+        && table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0
+    {
         // Only a scope made it come here.
         return Ok(Plan {
             table,
             failures: Vec::new(),
             jobs: Vec::new(),
             delivery: None,
-            deferred: false,
+            waiting: Vec::new(),
         });
+    }
+    if mode != Mode::Transaction
+        && let Some(entry) = table.inline().iter().find(|entry| entry.wants_extension)
+    {
+        return refused(Refusal::NeedsTransaction(ListenerInfo(
+            entry.record().clone(),
+        )));
     }
     let mut failures = Vec::new();
     let cx = Context::new(events, event, &table);
     let queued = willing(&cx, table.queued(), &mut failures);
     let inline = willing(&cx, table.inline(), &mut failures);
-    let (inline, waiting) = split_for_commit(events, meta, inline);
-    if !queued.is_empty() && scope::transaction_is_open(events) {
+    let (mut inline, mut waiting) = match mode {
+        Mode::Transaction => inline.into_iter().partition(|entry| entry.wants_extension),
+        Mode::Async | Mode::Sync => split_for_commit(events, meta, inline),
+    };
+    if mode != Mode::Transaction && !queued.is_empty() && scope::transaction_is_open(events) {
         return refused(Refusal::TransactionOpen);
     }
-    let deferred = !waiting.is_empty();
-    let delivery = (deferred || !queued.is_empty()).then(|| cx.delivery());
+    if !failures.is_empty() && events.policy() == ErrorPolicy::FailFast {
+        inline.clear();
+        waiting.clear();
+    }
+    let delivery = (!waiting.is_empty() || !queued.is_empty()).then(|| cx.delivery());
     let jobs = match delivery {
         Some(delivery) => match jobs_for(event, &queued, delivery) {
             Ok(jobs) => jobs,
@@ -205,18 +301,12 @@ fn plan(events: &Events, event: &dyn AnyEvent, sync: bool) -> Result<Plan, Optio
         },
         None => Vec::new(),
     };
-    if deferred
-        && let Some(delivery) = delivery
-        && let Err(refusal) = scope::wait_for_commit(events, event, waiting, delivery)
-    {
-        return refused(refusal);
-    }
     Ok(Plan {
         table: Arc::new(Table::of(inline, Vec::new(), Vec::new(), 0)),
         failures,
         jobs,
         delivery,
-        deferred,
+        waiting,
     })
 }
 

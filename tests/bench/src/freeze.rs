@@ -34,7 +34,9 @@ pub fn records(listeners: u64) -> &'static [ListenerRecord] {
 
 fn record(number: u64) -> ListenerRecord {
     // By Knuth's multiplier neighbours end up far apart, in every run the same.
-    let shuffled = number.wrapping_mul(6_364_136_223_846_793_005).rotate_left(24);
+    let shuffled = number
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .rotate_left(24);
     let priority = i32::try_from(shuffled % 7).unwrap_or_default() - 3;
     let name = format!("shop::module_{}::on_event_{shuffled:016x}", shuffled % 100);
     let hears = Hears::Types(Cow::Borrowed(&[<Happened as Event>::meta]));
@@ -89,7 +91,9 @@ pub fn build(builder: EventsBuilder) -> Events {
 #[must_use]
 pub fn freeze(events: &Events) -> u64 {
     let tally = Tally::new();
-    events.dispatch_sync(&Happened(tally)).expect("listeners that cannot fail");
+    events
+        .dispatch_sync(&Happened(tally))
+        .expect("listeners that cannot fail");
     tally.total()
 }
 

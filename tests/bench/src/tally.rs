@@ -36,7 +36,9 @@ impl Tally {
     pub fn raise(&self, by: u64) {
         // One writer needs no atomic addition.
         let count = self.count.0.load(Ordering::Relaxed);
-        self.count.0.store(count.wrapping_add(by), Ordering::Relaxed);
+        self.count
+            .0
+            .store(count.wrapping_add(by), Ordering::Relaxed);
     }
 
     /// The sum of what was added.

@@ -9,7 +9,9 @@ use events_bench::freeze::{build, builder, freeze, keys, outdate, records, sort}
 const LISTENERS: u64 = 10_000;
 
 fn main() {
-    let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok());
+    let rounds = std::env::args()
+        .nth(1)
+        .and_then(|rounds| rounds.parse().ok());
     let rounds = rounds.unwrap_or(50);
     let records = records(LISTENERS);
     let [mut sorted, mut frozen, mut built] = [Duration::MAX; 3];
@@ -29,7 +31,12 @@ fn main() {
         assert_eq!(called, LISTENERS + 1, "a listener missed the event");
         frozen = frozen.min(time);
     }
-    println!("{} {} {}", sorted.as_nanos(), frozen.as_nanos(), built.as_nanos());
+    println!(
+        "{} {} {}",
+        sorted.as_nanos(),
+        frozen.as_nanos(),
+        built.as_nanos()
+    );
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {

@@ -37,7 +37,13 @@ fn measure(case: Case, listeners: usize, dispatches: u64, threads: usize) -> Dur
     let start = Barrier::new(threads);
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| timed(case, listeners, dispatches, || drop(start.wait()))))
+            .map(|_| {
+                scope.spawn(|| {
+                    timed(case, listeners, dispatches, || {
+                        start.wait();
+                    })
+                })
+            })
             .collect();
         let times = running
             .into_iter()

@@ -90,21 +90,30 @@ impl Leaf {
 /// If it cannot be written.
 pub(crate) fn write(folder: &Path) {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let core = bench.join("../../events-core").canonicalize().expect("the kernel");
+    let core = bench
+        .join("../../events-core")
+        .canonicalize()
+        .expect("the kernel");
+    let core = core.display();
     let put = |path: &str, text: &str| {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap_or(folder)).expect("a folder of the leaf crates");
         fs::write(path, text).expect("a file of the leaf crates");
     };
-    let members = Leaf::ALL.map(|leaf| format!("\"{}\"", leaf.package())).join(", ");
-    put("Cargo.toml", &format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n"));
+    let members = Leaf::ALL
+        .map(|leaf| format!("\"{}\"", leaf.package()))
+        .join(", ");
+    put(
+        "Cargo.toml",
+        &format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n"),
+    );
     // The versions of the benchmarks: these crates are built without a registry.
     fs::copy(bench.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
     for leaf in Leaf::ALL {
         let package = leaf.package();
         let manifest = format!(
             "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\nevents-core = {{ path = {core:?} }}\n\
+             [dependencies]\nevents-core = {{ path = '{core}' }}\n\
              serde = {{ version = \"1\", features = [\"derive\"] }}\n"
         );
         put(&format!("{package}/Cargo.toml"), &manifest);

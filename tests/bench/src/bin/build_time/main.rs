@@ -2,7 +2,7 @@
 //! without them, and against the same structs with serde's derives.
 //!
 //! Each is built three times from nothing but its built dependencies, in turns; the least time counts. It fails if
-//! the events add more than their bound.
+//! the events add more than their bound to the library. Linking a program adds what linking the kernel takes, once.
 
 mod leaf;
 
@@ -23,7 +23,7 @@ struct Profile {
 const PROFILES: [Profile; 2] = [
     Profile {
         name: "dev",
-        bound: Duration::from_millis(1000),
+        bound: Duration::from_secs(1),
     },
     Profile {
         name: "release",
@@ -41,7 +41,9 @@ struct Times {
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/build-time");
     leaf::write(&folder);
-    println!("\nSeconds to build a crate of 200 structs and 200 functions; added is over the plain ones:");
+    println!(
+        "\nSeconds to build a crate of 200 structs and 200 functions; added is over the plain ones:"
+    );
     println!("profile  crate   library  (added)  and program  (added)");
     let mut kept = true;
     for profile in PROFILES {
@@ -58,13 +60,21 @@ fn main() -> ExitCode {
                 times.program.as_secs_f64(),
                 added(times.program, plain.program),
             );
-            if leaf == Leaf::Events && times.program.saturating_sub(plain.program) > profile.bound {
-                println!("MISSED: events may add {:.1} s to a {} build", profile.bound.as_secs_f64(), profile.name);
+            if leaf == Leaf::Events && times.library.saturating_sub(plain.library) > profile.bound {
+                println!(
+                    "MISSED: events may add {:.1} s to a {} build",
+                    profile.bound.as_secs_f64(),
+                    profile.name
+                );
                 kept = false;
             }
         }
     }
-    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The least times of each kind of crate.
@@ -74,16 +84,28 @@ fn measure(folder: &Path, profile: &str) -> [Times; Leaf::ALL.len()] {
         program: Duration::MAX,
     }; Leaf::ALL.len()];
     for leaf in Leaf::ALL {
-        cargo(folder, &["build", "--profile", profile, "--package", leaf.package()]);
+        cargo(
+            folder,
+            &["build", "--profile", profile, "--package", leaf.package()],
+        );
     }
     for _ in 0..ROUNDS {
         for (leaf, least) in Leaf::ALL.into_iter().zip(&mut least) {
             let package = leaf.package();
-            cargo(folder, &["clean", "--profile", profile, "--package", package]);
+            cargo(
+                folder,
+                &["clean", "--profile", profile, "--package", package],
+            );
             let start = Instant::now();
-            cargo(folder, &["build", "--profile", profile, "--package", package, "--lib"]);
+            cargo(
+                folder,
+                &["build", "--profile", profile, "--package", package, "--lib"],
+            );
             let library = start.elapsed();
-            cargo(folder, &["build", "--profile", profile, "--package", package]);
+            cargo(
+                folder,
+                &["build", "--profile", profile, "--package", package],
+            );
             let program = start.elapsed();
             least.library = least.library.min(library);
             least.program = least.program.min(program);

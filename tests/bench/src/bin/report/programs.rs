@@ -7,23 +7,30 @@ use std::process::Command;
 pub(crate) struct Programs(PathBuf);
 
 impl Programs {
-    /// Builds them as this one was built.
+    /// Builds them for release, with the features of this one.
     ///
     /// # Panics
     ///
     /// If the build fails.
     pub(crate) fn build() -> Self {
         let own = std::env::current_exe().expect("the path of this program");
-        let folder = own.parent().expect("its folder").to_owned();
+        let profiles = own.ancestors().nth(2).expect("the folder of its profile");
+        let folder = profiles.join("release");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build
             .args(["build", "--quiet", "--release", "--locked", "--bins"])
-            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+            .args([
+                "--manifest-path",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ]);
         if cfg!(feature = "peers") {
             build.args(["--features", "peers"]);
         }
-        let built = build.status().expect("cargo");
-        assert!(built.success(), "the programs of the benchmarks do not build");
+        let status = build.status().expect("cargo");
+        assert!(
+            status.success(),
+            "the programs of the benchmarks do not build"
+        );
         Self(folder)
     }
 
@@ -55,5 +62,7 @@ pub(crate) fn output(command: &mut Command) -> (String, String) {
 }
 
 pub(crate) fn numbers(text: &str) -> Vec<u64> {
-    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    text.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }

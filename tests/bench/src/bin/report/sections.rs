@@ -16,7 +16,10 @@ pub(crate) fn instructions(programs: &Programs, missed: &mut Vec<String>) {
     let counted = in_parallel(&all(), |case| {
         LISTENERS.map(|listeners| valgrind::instructions(programs, case.name, listeners))
     });
-    let rows: Vec<Vec<String>> = counted.iter().map(|row| instruction_row(row, missed)).collect();
+    let rows: Vec<Vec<String>> = counted
+        .iter()
+        .map(|row| instruction_row(row, missed))
+        .collect();
     table::print(
         "Instructions per dispatch, listeners and measuring loop included (found/bound):",
         &["listeners", "0", "1", "10", "100", "verdict"],
@@ -40,25 +43,46 @@ fn instruction_row((case, found): &Counted, missed: &mut Vec<String>) -> Vec<Str
         if *found > bound {
             kept = false;
             let listeners = LISTENERS[index];
-            missed.push(format!("{} with {listeners} listeners: {found} instructions, not {bound}", case.name));
+            missed.push(format!(
+                "{} with {listeners} listeners: {found} instructions, not {bound}",
+                case.name
+            ));
         }
     }
-    row.push(if bounds.is_none() { "" } else if kept { "kept" } else { "MISSED" }.to_owned());
+    row.push(
+        if bounds.is_none() {
+            ""
+        } else if kept {
+            "kept"
+        } else {
+            "MISSED"
+        }
+        .to_owned(),
+    );
     row
 }
 
 /// Every peer takes longer than what does the same here.
 fn compare(counted: &[Counted], peer: &str, missed: &mut Vec<String>) {
-    let ours = if peer == "mod-events-result" { "sync-result" } else { "sync" };
+    let ours = if peer == "mod-events-result" {
+        "sync-result"
+    } else {
+        "sync"
+    };
     let of = |name: &str| counted.iter().find(|(case, _)| case.name == name);
     let (Some((_, ours_found)), Some((_, peer_found))) = (of(ours), of(peer)) else {
         return;
     };
     let ratios = std::iter::zip(ours_found, peer_found).map(|(ours, peer)| ratio(*peer, *ours));
-    println!("{peer} against {ours}: {} times the instructions", ratios.collect::<Vec<_>>().join(" / "));
+    println!(
+        "{peer} against {ours}: {} times the instructions",
+        ratios.collect::<Vec<_>>().join(" / ")
+    );
     for (index, listeners) in LISTENERS.iter().enumerate() {
         if ours_found[index] >= peer_found[index] {
-            missed.push(format!("{ours} with {listeners} listeners is not faster than {peer}"));
+            missed.push(format!(
+                "{ours} with {listeners} listeners is not faster than {peer}"
+            ));
         }
     }
 }
@@ -70,7 +94,10 @@ pub(crate) fn memory(programs: &Programs, missed: &mut Vec<String>) {
     let cases: Vec<Case> = all().into_iter().chain([shared_write()]).collect();
     let measured = in_parallel(&cases, |case| {
         let allocations = programs.numbers("allocations", &[case.name, &LISTENERS.to_string()])[0];
-        (allocations, valgrind::stores(programs, case.name, LISTENERS, DISPATCHES))
+        (
+            allocations,
+            valgrind::stores(programs, case.name, LISTENERS, DISPATCHES),
+        )
     });
     let mut rows = Vec::new();
     for (case, (allocations, stores)) in &measured {
@@ -83,7 +110,10 @@ pub(crate) fn memory(programs: &Programs, missed: &mut Vec<String>) {
             each(stores.elsewhere),
         ]);
         if stores.counter < DISPATCHES * LISTENERS as u64 {
-            missed.push(format!("the trace of {} lacks stores of the listeners", case.name));
+            missed.push(format!(
+                "the trace of {} lacks stores of the listeners",
+                case.name
+            ));
         }
         let ours = bounds::instructions(case.name).is_some();
         if ours && (*allocations, stores.elsewhere) != (0, 0) {
@@ -95,7 +125,13 @@ pub(crate) fn memory(programs: &Programs, missed: &mut Vec<String>) {
     }
     table::print(
         "Memory per dispatch to ten listeners; what is stored elsewhere may be shared, as locks and reference counts are:",
-        &["listeners", "allocations", "stores: stack", "counter", "elsewhere"],
+        &[
+            "listeners",
+            "allocations",
+            "stores: stack",
+            "counter",
+            "elsewhere",
+        ],
         &rows,
     );
 }
@@ -107,7 +143,12 @@ pub(crate) fn freezing(programs: &Programs, missed: &mut Vec<String>, late: &mut
     let instructions = WORK.map(|work| valgrind::instructions_within(programs, work));
     let row = |index: usize| {
         vec![
-            ["bare sort of the keys", "merge, order and freeze", "build a dispatcher"][index].to_owned(),
+            [
+                "bare sort of the keys",
+                "merge, order and freeze",
+                "build a dispatcher",
+            ][index]
+                .to_owned(),
             format!("{} us", times[index] / 1000),
             ratio(times[index], times[0]),
             instructions[index].to_string(),
@@ -120,7 +161,9 @@ pub(crate) fn freezing(programs: &Programs, missed: &mut Vec<String>, late: &mut
         &[row(0), row(1), row(2)],
     );
     if instructions[1] > 2 * instructions[0] {
-        missed.push("freezing 10,000 listeners takes more than twice the instructions of a sort".to_owned());
+        missed.push(
+            "freezing 10,000 listeners takes more than twice the instructions of a sort".to_owned(),
+        );
     }
     if times[1] > 2 * times[0] {
         late.push("freezing 10,000 listeners takes more than twice the time of a sort".to_owned());
@@ -130,7 +173,12 @@ pub(crate) fn freezing(programs: &Programs, missed: &mut Vec<String>, late: &mut
 /// Nanoseconds, and what a second thread adds.
 pub(crate) fn times(programs: &Programs) {
     let time = |case: &Case, listeners: usize, dispatches: usize, threads: &str| {
-        let arguments = [case.name, &listeners.to_string(), &dispatches.to_string(), threads];
+        let arguments = [
+            case.name,
+            &listeners.to_string(),
+            &dispatches.to_string(),
+            threads,
+        ];
         let runs = (0..5).map(|_| programs.numbers("measure", &arguments)[0]);
         runs.min().unwrap_or_default()
     };
@@ -144,7 +192,11 @@ pub(crate) fn times(programs: &Programs) {
             if case.name == "bare" {
                 bare.push(picoseconds);
             }
-            row.push(format!("{} ({})", ratio(picoseconds, 1000), ratio(picoseconds, bare[index])));
+            row.push(format!(
+                "{} ({})",
+                ratio(picoseconds, 1000),
+                ratio(picoseconds, bare[index])
+            ));
         }
         // Two threads on two processors do twice the work in the same time, unless they write the same memory.
         // A peer's threads would each have a dispatcher of their own, which tells nothing.
@@ -190,7 +242,10 @@ fn in_parallel<T: Send>(cases: &[Case], measure: impl Fn(&Case) -> T + Sync) -> 
     });
     let mut measured = measured.into_inner().expect("no measuring thread panicked");
     measured.sort_by_key(|(index, ..)| *index);
-    measured.into_iter().map(|(_, case, result)| (case, result)).collect()
+    measured
+        .into_iter()
+        .map(|(_, case, result)| (case, result))
+        .collect()
 }
 
 fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> {

@@ -11,7 +11,11 @@ use crate::programs::{Programs, numbers, output};
 pub(crate) fn instructions(programs: &Programs, case: &str, listeners: usize) -> u64 {
     let dispatches = 20_000 / (1 + listeners as u64 / 10);
     let run = |dispatches: u64| {
-        let arguments = [case.to_owned(), listeners.to_string(), dispatches.to_string()];
+        let arguments = [
+            case.to_owned(),
+            listeners.to_string(),
+            dispatches.to_string(),
+        ];
         collected(programs, "measure", &arguments, &[])
     };
     let difference = run(2 * dispatches) - run(dispatches);
@@ -55,7 +59,11 @@ pub(crate) fn stores(programs: &Programs, case: &str, listeners: usize, dispatch
     run.args(["--tool=lackey", "--trace-mem=yes", "--basic-counts=no"])
         .arg(format!("--log-file={}", trace.display()))
         .arg(programs.path("stores"))
-        .args([case.to_owned(), listeners.to_string(), dispatches.to_string()]);
+        .args([
+            case.to_owned(),
+            listeners.to_string(),
+            dispatches.to_string(),
+        ]);
     let addresses = numbers(&output(&mut run).0);
     let &[mark, counter, stack] = addresses.as_slice() else {
         panic!("`stores` gave {addresses:?}");
@@ -77,7 +85,9 @@ fn between_marks(trace: impl BufRead, mark: u64, counter: u64, stack: u64) -> St
     let mut marks = 0;
     for line in trace.split(b'\n') {
         let line = line.expect("a line of the trace");
-        let Some(address) = stored_to(&line) else { continue };
+        let Some(address) = stored_to(&line) else {
+            continue;
+        };
         if address == mark {
             marks += 1;
         } else if marks == 1 {
@@ -90,12 +100,17 @@ fn between_marks(trace: impl BufRead, mark: u64, counter: u64, stack: u64) -> St
             }
         }
     }
-    assert_eq!(marks, 2, "the trace does not show where the dispatches begin and end");
+    assert_eq!(
+        marks, 2,
+        "the trace does not show where the dispatches begin and end"
+    );
     stores
 }
 
 fn stored_to(line: &[u8]) -> Option<u64> {
-    let access = line.strip_prefix(b" S ").or_else(|| line.strip_prefix(b" M "))?;
+    let access = line
+        .strip_prefix(b" S ")
+        .or_else(|| line.strip_prefix(b" M "))?;
     let (address, _) = std::str::from_utf8(access).ok()?.split_once(',')?;
     u64::from_str_radix(address, 16).ok()
 }

@@ -27,6 +27,8 @@ pub struct QueueOptions {
     pub retry_for: Option<Duration>,
     /// Whether an equal job that is still waiting makes this one superfluous.
     pub unique: Option<Unique>,
+    /// The key whose jobs run in order, never two at once.
+    pub order_by: Option<fn(&dyn AnyEvent) -> String>,
     /// What runs when the job has failed for good.
     pub failed: Option<FailedHook>,
     /// What happens when a model that the event names is gone.
@@ -45,6 +47,7 @@ impl QueueOptions {
             delay: None,
             retry_for: None,
             unique: None,
+            order_by: None,
             failed: None,
             on_missing: OnMissing::Fail,
         }

@@ -20,6 +20,8 @@ pub enum Capability {
     RetryFor,
     /// `unique` and `unique_for`
     Unique,
+    /// `order_by`
+    OrderBy,
     /// `failed`
     Failed,
     /// `on_missing`
@@ -36,6 +38,7 @@ impl Capability {
             (options.delay.is_some(), Self::Delay),
             (options.retry_for.is_some(), Self::RetryFor),
             (options.unique.is_some(), Self::Unique),
+            (options.order_by.is_some(), Self::OrderBy),
             (options.failed.is_some(), Self::Failed),
             (options.on_missing != OnMissing::Fail, Self::OnMissing),
         ]
@@ -53,6 +56,7 @@ impl fmt::Display for Capability {
             Self::Delay => "delay",
             Self::RetryFor => "retry_for",
             Self::Unique => "unique",
+            Self::OrderBy => "order_by",
             Self::Failed => "failed",
             Self::OnMissing => "on_missing",
         })

@@ -38,6 +38,10 @@ pub struct Job {
     pub unique_key: Option<String>,
     /// Until when it keeps equal jobs away; none: until it ends.
     pub unique_until: Option<DateTime<Utc>>,
+    /// Jobs of one listener and one such key run in the order in which they were dispatched, never two at once.
+    pub order_key: Option<String>,
+    /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context).
+    pub trace: Option<String>,
     /// How many attempts have started. Whoever runs the job counts one *before* the run.
     pub attempts: u32,
 }
@@ -70,6 +74,8 @@ impl Job {
                 .unique
                 .and_then(|unique| unique.for_at_most)
                 .map(|span| later(delivery.at, span)),
+            order_key: options.order_by.map(|key| key(event)),
+            trace: None,
             attempts: 0,
         })
     }
@@ -123,6 +129,10 @@ pub enum ParkReason {
     MissingModel,
     /// The dispatcher lacks what the listener needs.
     Unwired,
+    /// The last attempt took longer than the listener's timeout.
+    TimedOut,
+    /// The process died in the last attempt.
+    Crashed,
 }
 
 impl fmt::Display for ParkReason {
@@ -136,6 +146,8 @@ impl fmt::Display for ParkReason {
             Self::UnknownVersion => "unknown version",
             Self::MissingModel => "missing model",
             Self::Unwired => "unwired",
+            Self::TimedOut => "timed out",
+            Self::Crashed => "crashed",
         })
     }
 }

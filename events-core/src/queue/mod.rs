@@ -10,3 +10,4 @@ pub use capability::Capability;
 pub use job::{Job, JobFailure, ParkReason, Verdict};
 pub use memory::{Drained, MemoryQueue, Parked};
 pub use port::{PushError, Queue};
+pub use process::Claimable;

@@ -1,6 +1,7 @@
 //! The run of one job: the same for every queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -14,8 +15,25 @@ use crate::event::AnyEvent;
 use crate::events::Events;
 use crate::extensions::Extensions;
 use crate::future::CatchPanic;
-use crate::listener::{OnMissing, QueueOptions};
+use crate::listener::{Kind, OnMissing, QueueOptions};
 use crate::table::{Entry, Table};
+
+/// What a worker must know of a queued listener before it claims a job of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimable {
+    /// The event's stored name.
+    pub event: &'static str,
+    /// The version of the event's wire form that this program reads.
+    pub version: u32,
+    /// A name of the listener: today's, or one it had.
+    pub listener: String,
+    /// The queue that its new jobs go to.
+    pub queue: &'static str,
+    /// Whether its function is not async, so that it belongs on a thread that may block.
+    pub blocks: bool,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+}
 
 impl Events {
     /// Runs one attempt of a job: reads the event, loads its models, runs the listener. Nothing the job holds makes
@@ -68,6 +86,62 @@ impl Events {
             }
         }
         verdict
+    }
+
+    /// Decides what follows an attempt that did not come to its end, as after a timeout or the death of its process:
+    /// another attempt, or, after the last one, the job is to be parked for `reason`. The listener's `failed` hook has
+    /// run then.
+    pub async fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
+        let (entry, options) = match self.listener_of(job) {
+            Ok(found) => found,
+            Err(failure) => return Verdict::Park(failure),
+        };
+        let failure = JobFailure::new(reason, message);
+        let verdict = retry_or_park(job, options, self.now(), failure);
+        if let Verdict::Park(failure) = &verdict
+            && let Ok(event) = self.read(job).await
+        {
+            let extensions = Extensions::new();
+            let terms = Terms {
+                attempt: attempt(job, options, self.now()),
+                extensions: Some(&extensions),
+                until_answer: false,
+            };
+            let hook = self.run_failed_hook(job, &*event, failure, options, &terms);
+            if let Some(cause) = hook.await {
+                let listener = ListenerInfo(entry.record().clone());
+                self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
+            }
+        }
+        verdict
+    }
+
+    /// The queued listeners of this dispatcher, by every name under which jobs of theirs may be stored: what a worker
+    /// may claim.
+    #[must_use]
+    pub fn claimable(&self) -> Vec<Claimable> {
+        let mut claimable = Vec::new();
+        for meta in self.inner().parts().wiring.events() {
+            let (Some(name), Some(form)) = (meta.name, meta.durable) else {
+                continue;
+            };
+            for entry in self.inner().merged(meta).queued() {
+                let record = entry.record();
+                let Some(options) = record.queue else {
+                    continue;
+                };
+                let names = std::iter::once(&*record.name).chain(record.formerly.iter().copied());
+                claimable.extend(names.map(|listener| Claimable {
+                    event: name,
+                    version: form.version,
+                    listener: listener.to_owned(),
+                    queue: options.queue,
+                    blocks: record.kind == Kind::Sync,
+                    timeout: options.timeout,
+                }));
+            }
+        }
+        claimable
     }
 
     /// The listener of a job, by its stored name or one it had before.

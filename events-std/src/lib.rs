@@ -42,6 +42,8 @@ mod integration;
 mod oauth;
 mod operation;
 mod request;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod store;
 mod sync;
 mod webhook;
 
@@ -54,6 +56,8 @@ pub use operation::{
     Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
 };
 pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use store::{Durability, Store, StoreError, StoreOptions, Tx};
 pub use sync::{
     IntegrationSyncItem, ItemStatus, SyncCompleted, SyncItemError, SyncItemErrorKind,
     SyncItemEvent, SyncItemFailed, SyncResult,

@@ -1,6 +1,7 @@
 //! The calls themselves: each gives the erased event back its listener's type and runs the user's function.
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::event::ErasedEvent;
@@ -36,9 +37,8 @@ pub(crate) unsafe fn call_sync<L: SyncListener>(event: NonNull<()>, cx: &Context
         Ok(args) => args,
         Err(error) => return refused(error),
     };
-    // SAFETY: by the caller.
-    let event = Heard::heard(unsafe { ErasedEvent::new(event, cx) });
-    L::call(event, args).into_outcome()
+    let heard = PhantomData;
+    L::call(Heard::heard(ErasedEvent { event, cx, heard }), args).into_outcome()
 }
 
 /// # Safety
@@ -49,8 +49,8 @@ pub(crate) unsafe fn call_async<L: AsyncListener>(event: NonNull<()>, cx: &Conte
         Ok(args) => args,
         Err(error) => return refused(error),
     };
-    // SAFETY: by the caller.
-    let event = Heard::heard(unsafe { ErasedEvent::new(event, cx) });
+    let heard = PhantomData;
+    let event = Heard::heard(ErasedEvent { event, cx, heard });
     // SAFETY: by the caller the context has a store, which is free while a call starts. The future borrows the
     // event and what the arguments borrow, all of which outlive the dispatch; it does not borrow the context.
     unsafe { store::start::<L>(cx, event, args) }
@@ -60,8 +60,8 @@ pub(crate) unsafe fn call_async<L: AsyncListener>(event: NonNull<()>, cx: &Conte
 ///
 /// As for [`Holds`].
 pub(crate) unsafe fn holds<C: Condition>(event: NonNull<()>, cx: &Context<'_>) -> bool {
-    // SAFETY: by the caller.
-    C::holds(Heard::heard(unsafe { ErasedEvent::new(event, cx) }))
+    let heard = PhantomData;
+    C::holds(Heard::heard(ErasedEvent { event, cx, heard }))
 }
 
 /// Closes a slice.

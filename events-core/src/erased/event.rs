@@ -1,41 +1,37 @@
 //! An event without its type, and the ways back.
 
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::Holds;
 use crate::context::Context;
-use crate::event::{AnyEvent, Category, Event, Extends, Upcast};
+use crate::event::{AnyEvent, Category, Event, EventMeta, Extends, Upcast};
+use crate::listener::{Heard, Hears};
 
-/// The erased event of a dispatch, for a listener that hears `H`. Only a call of such a listener makes one.
+// What is generic over the event or the listener is compiled anew for each, in the user's crate: it casts by `as`
+// and builds in place, since in a dev build each call of a small generic function would be one more function.
+
+/// The erased event of a dispatch, for a listener that hears `H`.
+///
+/// Only the calls beside this make one, for the listener that is running: `event` points to the event of `cx`, which
+/// lives for `'a`, and `H` is what that listener hears.
 pub struct ErasedEvent<'c, 'a, H: ?Sized> {
-    event: NonNull<()>,
-    cx: &'c Context<'a>,
-    heard: PhantomData<fn() -> &'a H>,
+    pub(super) event: NonNull<()>,
+    pub(super) cx: &'c Context<'a>,
+    pub(super) heard: PhantomData<fn() -> &'a H>,
 }
 
-impl<'c, 'a, H: ?Sized> ErasedEvent<'c, 'a, H> {
-    /// # Safety
-    ///
-    /// `event` points to the event of `cx`, which lives for `'a`, and `H` is what the running listener hears.
-    #[inline]
-    pub(super) unsafe fn new(event: NonNull<()>, cx: &'c Context<'a>) -> Self {
-        Self {
-            event,
-            cx,
-            heard: PhantomData,
-        }
-    }
-}
+impl<E: Event> Heard for E {
+    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[E::meta as fn() -> &'static EventMeta]));
 
-impl<'a, E: Event> ErasedEvent<'_, 'a, E> {
-    /// The event as its own type.
     #[inline]
-    pub(crate) fn concrete(self) -> &'a E {
-        debug_assert!(self.cx.event().is::<E>());
-        // SAFETY: by `new`, the running listener hears `E`, so it stands in the table of `E` alone, and the event
-        // that was erased is an `E` that lives for `'a`.
-        unsafe { self.event.cast().as_ref() }
+    fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
+        // SAFETY: the running listener hears `E`, so it stands in the table of `E` alone, and the event that was
+        // erased is an `E` that lives for `'a`.
+        unsafe { &*(event.event.as_ptr() as *const E) }
     }
 }
 
@@ -59,8 +55,8 @@ impl<'a, C: ?Sized + Category> ErasedEvent<'_, 'a, C> {
             .cx
             .upcast()
             .expect("a category's listener is merged only into tables of events that extend it");
-        // SAFETY: the upcast is the one of this event's type, from its own membership in `C`; the event lives
-        // for `'a`.
+        // SAFETY: the pointer leads to the event, which lives for `'a`; the upcast is the one of its type, from its
+        // own membership in `C`.
         unsafe { (upcast.cast())(self.event).as_ref() }
     }
 }
@@ -83,4 +79,30 @@ pub(crate) fn holds_for(holds: Holds, cx: &Context<'_>) -> bool {
     // SAFETY: the context's event is the one that the pointer is made from; the condition belongs to the listener
     // on which the context stands, which hears the event's type.
     unsafe { holds(NonNull::from(cx.event()).cast(), cx) }
+}
+
+/// Clones an event of type `E`.
+pub(crate) fn clone_as<E: Event + Clone>(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
+    match address_of(event, TypeId::of::<E>()) {
+        // SAFETY: the address of an `E` that is borrowed.
+        Some(event) => Some(Box::new(unsafe { &*(event.as_ptr() as *const E) }.clone())),
+        None => None,
+    }
+}
+
+/// Prints an event of type `E`.
+pub(crate) fn debug_as<E: Event + fmt::Debug>(
+    event: &dyn AnyEvent,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match address_of(event, TypeId::of::<E>()) {
+        // SAFETY: the address of an `E` that is borrowed.
+        Some(event) => unsafe { &*(event.as_ptr() as *const E) }.fmt(f),
+        None => f.write_str("?"),
+    }
+}
+
+/// The address of an event, if it is of this type.
+fn address_of(event: &dyn AnyEvent, id: TypeId) -> Option<NonNull<()>> {
+    (event.type_id() == id).then(|| NonNull::from(event).cast())
 }

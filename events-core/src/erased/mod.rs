@@ -26,7 +26,7 @@ pub(crate) use calls::{
 };
 pub use dispatch::Dispatch;
 pub use event::ErasedEvent;
-pub(crate) use event::{holds_for, upcast};
+pub(crate) use event::{clone_as, debug_as, holds_for, upcast};
 pub use outcome::{Note, Outcome};
 pub(crate) use run::{Place, Run, message_of, run_sync, run_sync_in};
 pub(crate) use slice::{HotSlice, Resolved};

@@ -1,12 +1,13 @@
 //! The static description of an event type, written by the derive and read by registry, dispatcher and catalog.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{AnyEvent, CategoryMembership, Event};
 use crate::durable::{DecodeError, EncodeError, Loader};
+use crate::erased::{clone_as, debug_as};
 use crate::future::BoxFuture;
 
 /// Clones an erased event; `None` if the value is of another type than the description's.
@@ -93,6 +94,14 @@ impl EventMeta {
         self.name.unwrap_or(self.ident)
     }
 
+    /// Writes an event of this type as JSON.
+    pub(crate) fn encode(&self, event: &dyn AnyEvent) -> Result<String, EncodeError> {
+        match self.durable {
+            Some(form) => (form.encode)(event),
+            None => Err(EncodeError::not_durable(self)),
+        }
+    }
+
     /// The dense number of this event, or 0 while it has none: slot 0 of every dispatcher stays empty.
     #[inline]
     pub(crate) fn index(&self) -> usize {
@@ -125,26 +134,10 @@ impl<E> Undebuggable for Probe<E> {}
 
 impl<E: Event + Clone> Probe<E> {
     /// Clones through `E: Clone`.
-    pub const CLONE: Option<CloneFn> = Some(clone::<E>);
+    pub const CLONE: Option<CloneFn> = Some(clone_as::<E>);
 }
 
 impl<E: Event + fmt::Debug> Probe<E> {
     /// Prints through `E: Debug`.
-    pub const DEBUG: Option<DebugFn> = Some(debug::<E>);
-}
-
-// Functions, not closures, and one cast each: they are compiled anew for every event.
-
-fn clone<E: Event + Clone>(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
-    match (event as &dyn Any).downcast_ref::<E>() {
-        Some(event) => Some(Box::new(event.clone())),
-        None => None,
-    }
-}
-
-fn debug<E: Event + fmt::Debug>(event: &dyn AnyEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match (event as &dyn Any).downcast_ref::<E>() {
-        Some(event) => event.fmt(f),
-        None => f.write_str("?"),
-    }
+    pub const DEBUG: Option<DebugFn> = Some(debug_as::<E>);
 }

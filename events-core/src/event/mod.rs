@@ -102,10 +102,7 @@ impl<E: Event> AnyEvent for E {
     }
 
     fn payload(&self) -> Result<String, EncodeError> {
-        match E::meta().durable {
-            Some(form) => (form.encode)(self),
-            None => Err(EncodeError::not_durable(E::meta())),
-        }
+        E::meta().encode(self)
     }
 }
 

@@ -24,15 +24,6 @@ pub trait Heard: 'static {
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self;
 }
 
-impl<E: Event> Heard for E {
-    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[E::meta as fn() -> &'static EventMeta]));
-
-    #[inline]
-    fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
-        event.concrete()
-    }
-}
-
 impl Heard for dyn AnyEvent {
     const HEARS: Hears = Hears::Types(Cow::Borrowed(&[]));
 

@@ -33,6 +33,8 @@ pub struct Claimable {
     pub blocks: bool,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// Whether it asks for the transaction of its job's run.
+    pub wants_transaction: bool,
 }
 
 impl Events {
@@ -138,6 +140,7 @@ impl Events {
                     queue: options.queue,
                     blocks: record.kind == Kind::Sync,
                     timeout: options.timeout,
+                    wants_transaction: entry.wants_extension,
                 }));
             }
         }

@@ -1,0 +1,117 @@
+//! How the store is reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use tokio::sync::Notify;
+
+use super::{Inner, Store, StoreError};
+
+/// What a commit on SQLite survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A loss of power: every commit waits for the disk (`synchronous = FULL`).
+    #[default]
+    PowerLoss,
+    /// The death of the process, not a loss of power: the last commits may be gone then, the file stays whole
+    /// (`synchronous = NORMAL`).
+    ProcessDeath,
+}
+
+/// How the store is reached: see [`Store::connect`] for the defaults.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct StoreOptions {
+    pub(super) url: String,
+    pub(super) durability: Durability,
+    pub(super) connections: u32,
+    pub(super) busy_timeout: Duration,
+    migrate: bool,
+}
+
+impl StoreOptions {
+    /// The defaults: commits survive a loss of power, 8 connections, a wait of 5 s for SQLite's lock, migrations run.
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            durability: Durability::default(),
+            connections: 8,
+            busy_timeout: Duration::from_secs(5),
+            migrate: true,
+        }
+    }
+
+    /// What a commit on SQLite survives. Postgres decides by its own `synchronous_commit`.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How many connections: on SQLite for reading, beside the one that writes; on Postgres in all. At least 1.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// How long a statement on SQLite waits for another process's lock.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Connects without touching the tables: [`Store::migrate`] is called by somebody else, as at deployment.
+    pub fn without_migrations(mut self) -> Self {
+        self.migrate = false;
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::connect`].
+    pub async fn connect(self) -> Result<Store, StoreError> {
+        let (writer, reader) = self.open().await?;
+        let backend = writer.get_database_backend();
+        let store = Store {
+            inner: Arc::new(Inner {
+                writer,
+                reader,
+                backend,
+                pushed: Arc::new(Notify::new()),
+            }),
+            events: None,
+        };
+        if self.migrate {
+            store.migrate().await?;
+        }
+        Ok(store)
+    }
+
+    async fn open(&self) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => super::sqlite::open(self).await,
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => super::postgres::open(self).await,
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(self.unknown(", and build with the feature `sqlite`")),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => {
+                Err(self.unknown(", and build with the feature `postgres`"))
+            }
+            _ => Err(self.unknown("")),
+        }
+    }
+
+    /// The address without what may be a password.
+    fn unknown(&self, hint: &'static str) -> StoreError {
+        let shown = match self.url.rsplit_once('@') {
+            Some((_, host)) => format!("..@{host}"),
+            None => self.url.clone(),
+        };
+        StoreError::UnknownAddress(shown, hint)
+    }
+}

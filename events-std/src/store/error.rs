@@ -1,0 +1,47 @@
+//! What can go wrong with the database.
+
+use sea_orm::DbErr;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The address names no database that this build knows.
+    #[error(
+        "`{0}` is the address of no known database: write `sqlite:FILE`, `sqlite::memory:` or `postgres://..`{1}"
+    )]
+    UnknownAddress(String, &'static str),
+    /// A connection does not have a setting that the store relies on.
+    #[error(
+        "the connection has {setting} = {found}, but {wanted} was asked for: does the file lie on a network share, or does another program change it?"
+    )]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: String,
+    },
+    /// The tables are of a newer version than this program.
+    #[error(
+        "the database has schema version {found}, this program knows versions up to {known}: update the program"
+    )]
+    NewerSchema {
+        /// The database's version.
+        found: i64,
+        /// The newest known.
+        known: i64,
+    },
+    /// The task has a transaction open already.
+    #[error(
+        "this task has a transaction open already: use it, or `tx.savepoint`; a second one would wait for the first"
+    )]
+    TransactionOpen,
+    /// The database failed. Trying again may help.
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+    /// The task that was to commit was stopped, as at the end of the runtime: whether it did is not known.
+    #[error("the commit was interrupted: the runtime is shutting down")]
+    Interrupted,
+}

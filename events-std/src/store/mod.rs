@@ -1,0 +1,108 @@
+//! The database: connection, migrations, transactions. It knows nothing of jobs or integrations but how their tables
+//! are made.
+
+mod connect;
+mod error;
+mod migrate;
+mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod transaction;
+
+use std::sync::Arc;
+
+use events_core::Events;
+use sea_orm::{DatabaseConnection, DbBackend};
+use tokio::sync::Notify;
+
+pub use connect::{Durability, StoreOptions};
+pub use error::StoreError;
+pub(crate) use outbox::write;
+pub use transaction::Tx;
+
+/// A database of events: SQLite, embedded in the program, or Postgres. A cheap handle, which clones share.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), events_std::StoreError> {
+/// use events_std::Store;
+///
+/// let store = Store::connect("sqlite:app.db").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+    events: Option<Events>,
+}
+
+struct Inner {
+    /// SQLite has one writer: a pool of one connection, whose transactions are immediate.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    backend: DbBackend,
+    pushed: Arc<Notify>,
+}
+
+impl Store {
+    /// Connects with the default options and brings the tables up to date. A SQLite file is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// If the address is of no known database, the database cannot be reached, or a migration fails.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        StoreOptions::new(url).connect().await
+    }
+
+    /// The same store for transactions of another dispatcher than the current one.
+    #[must_use]
+    pub fn with_events(&self, events: &Events) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            events: Some(events.clone()),
+        }
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.inner.backend
+    }
+
+    /// A connection for reading. What it reads may be older than a transaction that has just ended elsewhere.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// The connection for writing. On SQLite there is one: begin transactions with [`transaction`](Self::transaction),
+    /// which makes them immediate.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Told after each commit of jobs in this process.
+    pub(crate) fn pushed(&self) -> &Arc<Notify> {
+        &self.inner.pushed
+    }
+
+    /// Closes all connections. Transactions that are open fail.
+    ///
+    /// # Errors
+    ///
+    /// If the database says so.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.inner.writer.clone().close().await?;
+        self.inner.reader.clone().close().await?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({:?})", self.inner.backend)
+    }
+}

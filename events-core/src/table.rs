@@ -123,17 +123,16 @@ impl Table {
         states: &States,
         more_flags: u32,
     ) -> Self {
-        let mut ordered: Vec<(&Wired, Rank)> = wired.into_iter().collect();
-        ordered.sort_by(|(a, a_rank), (b, b_rank)| {
-            (Reverse(a.record.priority), a_rank, &a.record.name).cmp(&(
-                Reverse(b.record.priority),
-                b_rank,
-                &b.record.name,
-            ))
-        });
+        // The keys stand beside each other: a sort that follows each record's pointer takes twice as long.
+        let key = |(wired, rank): (&'w Wired, Rank)| {
+            let record = &*wired.record;
+            ((Reverse(record.priority), rank, &*record.name), wired)
+        };
+        let mut ordered: Vec<_> = wired.into_iter().map(key).collect();
+        ordered.sort_by_key(|(key, _)| *key);
         let mut faults = Vec::new();
         let (mut inline, mut queued) = (Vec::with_capacity(ordered.len()), Vec::new());
-        for (wired, rank) in ordered {
+        for ((_, rank, _), wired) in ordered {
             let entry = entry(meta, wired, rank, states, &mut faults);
             if wired.record.queue.is_some() {
                 queued.push(entry);

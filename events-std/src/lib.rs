@@ -41,6 +41,8 @@
 mod integration;
 mod oauth;
 mod operation;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod queue;
 mod request;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store;
@@ -55,6 +57,13 @@ pub use oauth::{OAuthCompleted, OAuthRevoked};
 pub use operation::{
     Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use queue::operate::{
+    FailedCause, FailedDetails, FailedFilter, FailedJob, FailedJobs, FailedPage, JobId, LiveWorker,
+    NotAJobId, QueueDepth, QueueStats, UnclaimedJobs,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
 pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use store::{Durability, Store, StoreError, StoreOptions, Tx};

@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// A transaction that writes: immediate on SQLite.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let options = TransactionOptions {
             isolation_level: None,
             access_mode: None,

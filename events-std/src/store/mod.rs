@@ -3,6 +3,7 @@
 
 mod connect;
 mod error;
+mod listen;
 mod migrate;
 mod outbox;
 #[cfg(feature = "postgres")]
@@ -19,6 +20,9 @@ use tokio::sync::Notify;
 
 pub use connect::{Durability, StoreOptions};
 pub use error::StoreError;
+pub(crate) use listen::listen;
+#[cfg(feature = "postgres")]
+pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
 pub use transaction::Tx;
 

@@ -53,7 +53,7 @@ impl Tx {
     }
 
     /// Another handle of the same transaction, for a listener that asks for it.
-    fn handle(&self) -> Self {
+    pub(crate) fn handle(&self) -> Self {
         Self {
             connection: self.connection.clone(),
             shared: self.shared.clone(),

@@ -1,0 +1,52 @@
+//! The kernel's queue port on a store.
+
+use events_core::{BoxFuture, Capability, Job, PushError, Queue};
+
+use crate::store::{self, Store, StoreError};
+
+/// The queue of a store, for [`EventsBuilder::queue`](events_core::EventsBuilder::queue): see [`Store::queue`].
+#[derive(Clone, Debug)]
+pub struct StoreQueue(Store);
+
+impl Store {
+    /// The store as the queue of a dispatcher. A plain dispatch writes its jobs in a transaction of their own; one
+    /// through [`Store::transaction`] writes them with the transaction's rows.
+    #[must_use]
+    pub fn queue(&self) -> StoreQueue {
+        StoreQueue(self.clone())
+    }
+}
+
+impl Queue for StoreQueue {
+    fn capabilities(&self) -> &[Capability] {
+        &[
+            Capability::Tries,
+            Capability::Backoff,
+            Capability::Timeout,
+            Capability::Delay,
+            Capability::RetryFor,
+            Capability::Unique,
+            Capability::OrderBy,
+            Capability::Failed,
+            Capability::OnMissing,
+        ]
+    }
+
+    fn push(&self, jobs: Vec<Job>) -> BoxFuture<'_, Result<(), PushError>> {
+        Box::pin(async move {
+            self.write(&jobs)
+                .await
+                .map_err(|error| PushError::Failed(error.into()))
+        })
+    }
+}
+
+impl StoreQueue {
+    async fn write(&self, jobs: &[Job]) -> Result<(), StoreError> {
+        let transaction = self.0.begin().await?;
+        store::write(&transaction, jobs).await?;
+        transaction.commit().await?;
+        self.0.pushed().notify_waiters();
+        Ok(())
+    }
+}

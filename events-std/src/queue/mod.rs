@@ -1,0 +1,13 @@
+//! The durable queue: jobs as rows of the application's own database, and the worker that runs them.
+
+mod claim;
+mod end;
+mod engine;
+pub mod operate;
+mod presence;
+mod reclaim;
+mod tend;
+mod worker;
+
+pub use engine::StoreQueue;
+pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};

@@ -1,0 +1,204 @@
+//! How the queues stand.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use events_core::Events;
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+use serde::Serialize;
+
+use super::unclaimed::{self, UnclaimedJobs};
+use super::{number, time};
+use crate::queue::presence::{Life, life_of};
+use crate::store::{Store, StoreError};
+
+/// After how long without a heartbeat a worker whose lock cannot be seen from here is not counted as alive.
+const LAPSE: TimeDelta = TimeDelta::minutes(1);
+
+/// How the queues stand: see [`Store::queue_stats`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// When it was looked at.
+    pub at: DateTime<Utc>,
+    /// The queues that have jobs, by name.
+    pub queues: Vec<QueueDepth>,
+    /// The workers that are alive, the oldest first.
+    pub workers: Vec<LiveWorker>,
+    /// Jobs that wait for a worker that knows them: none that is alive does.
+    pub unclaimed: Vec<UnclaimedJobs>,
+}
+
+/// How one queue stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct QueueDepth {
+    /// The queue's name.
+    pub queue: String,
+    /// Pending jobs that may run now.
+    pub due: u64,
+    /// Pending jobs whose time is still to come.
+    pub waiting: u64,
+    /// Jobs that run.
+    pub running: u64,
+    /// Jobs that have failed for good.
+    pub parked: u64,
+    /// Jobs that are done and still kept.
+    pub done: u64,
+    /// Since when the oldest of the due jobs has been due.
+    pub oldest_due: Option<DateTime<Utc>>,
+    /// Attempts that have started, of all these jobs.
+    pub attempts: u64,
+}
+
+impl QueueDepth {
+    /// Jobs that are pending, due or not.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.due + self.waiting
+    }
+}
+
+/// A worker that is alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LiveWorker {
+    /// Its number in the store.
+    pub number: i64,
+    /// Its name, which others may have too.
+    pub name: String,
+    /// The machine.
+    pub host: String,
+    /// The process on that machine.
+    pub process: i64,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// Its last heartbeat.
+    pub heartbeat_at: DateTime<Utc>,
+    /// How many jobs it runs.
+    pub running: u64,
+    /// The keys of the listeners that it knows.
+    #[serde(skip)]
+    pub(super) claims: Vec<String>,
+}
+
+impl Store {
+    /// How the queues stand. The time is told by the dispatcher's clock.
+    ///
+    /// It counts rows, so that it costs more the more there are: it is for people and for monitors that ask every
+    /// minute or so.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn queue_stats(&self, events: &Events) -> Result<QueueStats, StoreError> {
+        let at = events.now();
+        let workers = live_workers(self, at).await?;
+        Ok(QueueStats {
+            at,
+            queues: depths(self, at).await?,
+            unclaimed: unclaimed::read(self, events, &workers).await?,
+            workers,
+        })
+    }
+}
+
+/// One statement, so that no job is counted twice or missed while it moves; each part has the state as a literal, so
+/// that its partial index matches.
+async fn depths(store: &Store, now: DateTime<Utc>) -> Result<Vec<QueueDepth>, StoreError> {
+    let none = "CAST(NULL AS BIGINT)";
+    let of_state = |state: u8| {
+        format!(
+            "SELECT queue, {state}, 0, COUNT(*), {none}, SUM(attempts) FROM events_jobs WHERE state = {state} GROUP BY queue"
+        )
+    };
+    let sql = format!(
+        "SELECT queue, 0, SUM(CASE WHEN run_at <= $1 THEN 1 ELSE 0 END), COUNT(*), \
+         MIN(CASE WHEN run_at <= $1 THEN run_at END), SUM(attempts) FROM events_jobs WHERE state = 0 GROUP BY queue \
+         UNION ALL {} UNION ALL {} UNION ALL {} ORDER BY 1, 2",
+        of_state(1),
+        of_state(2),
+        of_state(3)
+    );
+    let mut depths: Vec<QueueDepth> = Vec::new();
+    let statement =
+        Statement::from_sql_and_values(store.backend(), sql, [now.timestamp_millis().into()]);
+    for row in store.reader().query_all_raw(statement).await? {
+        let queue: String = row.try_get_by_index(0)?;
+        if depths.last().is_none_or(|last| last.queue != queue) {
+            depths.push(QueueDepth {
+                queue,
+                ..QueueDepth::default()
+            });
+        }
+        if let Some(depth) = depths.last_mut() {
+            add(depth, &row)?;
+        }
+    }
+    Ok(depths)
+}
+
+fn add(depth: &mut QueueDepth, row: &QueryResult) -> Result<(), StoreError> {
+    let (due, count) = (number(row, 2)?, number(row, 3)?);
+    let state: i32 = row.try_get_by_index(1)?;
+    match state {
+        0 => {
+            depth.due = due;
+            depth.waiting = count - due;
+            depth.oldest_due = row.try_get_by_index::<Option<i64>>(4)?.map(time);
+        }
+        1 => depth.running = count,
+        2 => depth.done = count,
+        _ => depth.parked = count,
+    }
+    depth.attempts += number(row, 5)?;
+    Ok(())
+}
+
+async fn live_workers(store: &Store, now: DateTime<Utc>) -> Result<Vec<LiveWorker>, StoreError> {
+    let sql = "SELECT w.id, w.name, w.host, w.process, w.started_at, w.heartbeat_at, w.claims, w.boot, w.lock_path, \
+               w.lock_device, w.lock_inode, (SELECT COUNT(*) FROM events_jobs AS j WHERE j.state = 1 AND j.worker = w.id) \
+               FROM events_workers AS w ORDER BY w.id";
+    let mut live = Vec::new();
+    let statement = Statement::from_string(store.backend(), sql);
+    for row in store.reader().query_all_raw(statement).await? {
+        let worker = read_worker(&row)?;
+        let lives = match life(&row)? {
+            Life::Lives => true,
+            Life::Dead => false,
+            Life::Unknown => now - worker.heartbeat_at <= LAPSE,
+        };
+        if lives {
+            live.push(worker);
+        }
+    }
+    Ok(live)
+}
+
+fn read_worker(row: &QueryResult) -> Result<LiveWorker, StoreError> {
+    let claims: String = row.try_get_by_index(6)?;
+    Ok(LiveWorker {
+        number: row.try_get_by_index(0)?,
+        name: row.try_get_by_index(1)?,
+        host: row.try_get_by_index(2)?,
+        process: row.try_get_by_index(3)?,
+        started_at: time(row.try_get_by_index(4)?),
+        heartbeat_at: time(row.try_get_by_index(5)?),
+        claims: serde_json::from_str(&claims).map_err(|error| DbErr::Json(error.to_string()))?,
+        running: number(row, 11)?,
+    })
+}
+
+/// What the worker's lock tells of it.
+fn life(row: &QueryResult) -> Result<Life, DbErr> {
+    let boot: String = row.try_get_by_index(7)?;
+    let path: Option<String> = row.try_get_by_index(8)?;
+    let device: Option<i64> = row.try_get_by_index(9)?;
+    let inode: Option<i64> = row.try_get_by_index(10)?;
+    Ok(match (path, device, inode) {
+        (Some(path), Some(device), Some(inode)) => {
+            life_of(&boot, &PathBuf::from(path), (device, inode))
+        }
+        _ => Life::Unknown,
+    })
+}

@@ -1,0 +1,156 @@
+//! The worker: claims jobs, runs them, and ends their claims.
+
+mod cycle;
+mod job;
+mod run;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use events_core::Events;
+
+use crate::store::{Store, StoreError};
+
+/// How long a listener may run where it says nothing.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Runs queued listeners from a store. Any number of workers may share one, on any number of machines with Postgres,
+/// in any number of processes with SQLite.
+///
+/// ```no_run
+/// # async fn run(events: events_core::Events, store: events_std::Store) -> Result<(), events_std::WorkerError> {
+/// use events_std::Worker;
+///
+/// let left = Worker::new(&events, &store)
+///     .queues(["alerts", "default"])
+///     .concurrency(20)
+///     .run_until(async { /* tokio::signal::ctrl_c().await */ })
+///     .await?;
+/// println!("{} jobs were given back", left.released);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a worker does nothing until it runs"]
+pub struct Worker {
+    events: Events,
+    store: Store,
+    name: String,
+    queues: Vec<String>,
+    limits: BTreeMap<String, usize>,
+    concurrency: usize,
+    poll: Duration,
+    grace: Duration,
+    lapse: Duration,
+    retention: Option<Duration>,
+}
+
+/// What a worker left when it stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Left {
+    /// Jobs that ended while it worked, well or not.
+    pub ended: u64,
+    /// Jobs that were running when the grace time was over, and were given back with their attempts.
+    pub released: usize,
+    /// Sync listeners that ran longer than their timeout and could not be stopped.
+    pub abandoned: usize,
+}
+
+/// Why a worker ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It could not enter itself in the store.
+    #[error("the worker could not start: {0}")]
+    Start(#[source] StoreError),
+    /// Every place is taken by a sync listener that ran longer than its timeout and cannot be stopped: only a new
+    /// process helps.
+    #[error("all {0} places are taken by listeners that hang: start the process anew")]
+    AllAbandoned(usize),
+}
+
+impl Worker {
+    /// A worker of all queues, with 10 places, a grace time of 30 s, that keeps finished jobs for a day.
+    pub fn new(events: &Events, store: &Store) -> Self {
+        Self {
+            events: events.clone(),
+            store: store.clone(),
+            name: format!("worker-{}", std::process::id()),
+            queues: Vec::new(),
+            limits: BTreeMap::new(),
+            concurrency: 10,
+            poll: Duration::from_millis(100),
+            grace: Duration::from_secs(30),
+            lapse: Duration::from_mins(1),
+            retention: Some(Duration::from_hours(24)),
+        }
+    }
+
+    /// A name for people to read. Two workers may have one.
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Only these queues, the first before the others where not all fit; all that its listeners name unless given.
+    pub fn queues<Q: Into<String>>(mut self, queues: impl IntoIterator<Item = Q>) -> Self {
+        self.queues = queues.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many jobs run at once, at least 1.
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.concurrency = jobs.max(1);
+        self
+    }
+
+    /// How many jobs of one queue run at once, at least 1.
+    pub fn limit(mut self, queue: &str, jobs: usize) -> Self {
+        self.limits.insert(queue.to_owned(), jobs.max(1));
+        self
+    }
+
+    /// How often it looks for jobs of which nothing told it: of other processes on SQLite, and those due later.
+    pub fn poll_every(mut self, interval: Duration) -> Self {
+        self.poll = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long running jobs may go on after the shutdown has begun.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
+        self
+    }
+
+    /// After how long without a sign of life a worker on another machine counts as dead. At least 3 s.
+    pub fn heartbeat_lapse(mut self, time: Duration) -> Self {
+        self.lapse = time.max(Duration::from_secs(3));
+        self
+    }
+
+    /// How long finished jobs are kept; for ever with `None`.
+    pub fn keep_done_for(mut self, time: Option<Duration>) -> Self {
+        self.retention = time;
+        self
+    }
+
+    /// Works until `shutdown` is ready. Then it claims no more, lets running jobs end within the grace time, gives the
+    /// rest back, and says what was left. A database that is away, locked or full is reported and tried again.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot start, or all its places are taken by listeners that hang.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<Left, WorkerError> {
+        run::run(self, shutdown, false).await
+    }
+
+    /// Works until no job that it may claim is pending or running any more; it waits for those that are due later.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_until`](Self::run_until).
+    pub async fn drain(self) -> Result<Left, WorkerError> {
+        run::run(self, std::future::pending(), true).await
+    }
+}

@@ -1,0 +1,50 @@
+//! Being told of pushes by other processes: by Postgres, which can.
+
+use super::Store;
+
+/// Ends with this value.
+pub(crate) struct Listening(Option<tokio::task::JoinHandle<()>>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Wakes this process's workers when another process pushes. SQLite tells nobody: workers poll it.
+#[cfg(feature = "postgres")]
+pub(crate) fn listen(store: &Store) -> Listening {
+    use sea_orm::DbBackend;
+
+    if store.backend() != DbBackend::Postgres {
+        return Listening(None);
+    }
+    let store = store.clone();
+    Listening(Some(tokio::spawn(async move {
+        loop {
+            if let Err(error) = relay(&store).await {
+                tracing::warn!(%error, "no longer told of pushes by Postgres: polling until it is back");
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    })))
+}
+
+#[cfg(feature = "postgres")]
+async fn relay(store: &Store) -> Result<(), sea_orm::sqlx::Error> {
+    let pool = store.writer().get_postgres_connection_pool();
+    let mut listener = sea_orm::sqlx::postgres::PgListener::connect_with(pool).await?;
+    listener.listen(super::CHANNEL).await?;
+    loop {
+        listener.recv().await?;
+        store.pushed().notify_waiters();
+    }
+}
+
+/// Wakes this process's workers when another process pushes. SQLite tells nobody: workers poll it.
+#[cfg(not(feature = "postgres"))]
+pub(crate) fn listen(_: &Store) -> Listening {
+    Listening(None)
+}

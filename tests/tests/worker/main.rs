@@ -1,0 +1,4 @@
+//! The worker on real databases.
+
+mod kit;
+mod running;

@@ -83,7 +83,7 @@ pub(crate) fn holds_for(holds: Holds, cx: &Context<'_>) -> bool {
 
 /// Clones an event of type `E`.
 pub(crate) fn clone_as<E: Event + Clone>(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
-    match address_of(event, TypeId::of::<E>()) {
+    match address_of(event, const { TypeId::of::<E>() }) {
         // SAFETY: the address of an `E` that is borrowed.
         Some(event) => Some(Box::new(unsafe { &*(event.as_ptr() as *const E) }.clone())),
         None => None,
@@ -95,7 +95,7 @@ pub(crate) fn debug_as<E: Event + fmt::Debug>(
     event: &dyn AnyEvent,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    match address_of(event, TypeId::of::<E>()) {
+    match address_of(event, const { TypeId::of::<E>() }) {
         // SAFETY: the address of an `E` that is borrowed.
         Some(event) => unsafe { &*(event.as_ptr() as *const E) }.fmt(f),
         None => f.write_str("?"),

@@ -3,7 +3,7 @@
 mod claim;
 mod end;
 mod engine;
-pub mod operate;
+pub(crate) mod operate;
 mod presence;
 mod reclaim;
 mod tend;

@@ -1,0 +1,158 @@
+//! Subcommands that a program mounts under its own: it works on the queue, and shows and decides what failed.
+//!
+//! Words alone stand here, and what a terminal needs. What is done is done by the rooms below.
+
+mod args;
+mod failed;
+mod queue;
+mod text;
+mod work;
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use events_core::Events;
+use serde::Serialize;
+
+use crate::queue::WorkerError;
+use crate::queue::operate::JobId;
+use crate::store::{Store, StoreError};
+
+pub use failed::FailedCommand;
+pub use queue::QueueCommand;
+pub use work::WorkArgs;
+
+// What stands in `///` on commands and arguments here is also what `--help` prints.
+
+/// What an operator does with the store.
+///
+/// A program mounts it beside its own subcommands:
+///
+/// ```no_run
+/// use clap::Parser;
+/// use events_core::Events;
+/// use events_std::Store;
+///
+/// #[derive(Parser)]
+/// struct Args {
+///     #[command(subcommand)]
+///     command: Command,
+/// }
+///
+/// #[derive(clap::Subcommand)]
+/// enum Command {
+///     /// Take orders
+///     Serve,
+///     #[command(flatten)]
+///     Events(events_std::cli::Command),
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let args = Args::parse();
+///     let store = Store::connect("sqlite:app.db").await?;
+///     let events = Events::builder().queue(store.queue()).build()?;
+///     match args.command {
+///         Command::Serve => println!("open"),
+///         Command::Events(command) => command.run(&store, &events).await?,
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Run queued listeners, until stopped by Ctrl-C or a termination signal
+    Work(WorkArgs),
+    /// Look at the jobs that have failed for good, and decide about them
+    #[command(subcommand)]
+    Failed(FailedCommand),
+    /// See how the queues stand
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Bring the tables of the store up to date
+    Migrate {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The worker ended by itself.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// Jobs that were named are not there, or not parked. What was asked for is done for all others.
+    #[error("not parked: {}", listed(.0))]
+    NotParked(Vec<JobId>),
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+fn listed(ids: &[JobId]) -> String {
+    let ids: Vec<String> = ids.iter().map(JobId::to_string).collect();
+    ids.join(", ")
+}
+
+impl Command {
+    /// Carries the command out, and prints to the standard output. A reader that closes it early, as `head` does, is
+    /// no failure.
+    ///
+    /// # Errors
+    ///
+    /// If the store or the output fails, a job that was named is not parked, or a worker ends by itself.
+    ///
+    /// # Panics
+    ///
+    /// `work`, if the runtime is built without `enable_io` (`enable_all` has it).
+    pub async fn run(self, store: &Store, events: &Events) -> Result<(), CommandError> {
+        match self.run_to(store, events, &mut io::stdout()).await {
+            Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// As [`run`](Self::run), printing elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_to(
+        self,
+        store: &Store,
+        events: &Events,
+        output: &mut (impl Write + Send),
+    ) -> Result<(), CommandError> {
+        match self {
+            Self::Work(args) => args.run(store, events, output).await,
+            Self::Failed(command) => command.run(store, events, output).await,
+            Self::Queue(command) => command.run(store, events, output).await,
+            Self::Migrate { json } => {
+                store.migrate().await?;
+                if json {
+                    write_json(output, &serde_json::json!({ "up_to_date": true }))
+                } else {
+                    writeln!(output, "the tables are up to date")?;
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+fn write_json(output: &mut impl Write, value: &impl Serialize) -> Result<(), CommandError> {
+    serde_json::to_writer_pretty(&mut *output, value).map_err(io::Error::from)?;
+    writeln!(output)?;
+    Ok(())
+}

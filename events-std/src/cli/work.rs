@@ -1,0 +1,155 @@
+//! `work`: runs queued listeners.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::Args;
+use events_core::Events;
+use serde::Serialize;
+
+use super::text::counted;
+use super::{CommandError, write_json};
+use crate::queue::operate::QueueStats;
+use crate::queue::{Left, Worker};
+use crate::store::Store;
+
+/// The arguments of `work`.
+#[derive(Args, Clone, Debug)]
+pub struct WorkArgs {
+    /// Only these queues, the first before the others; all that the listeners of this program name unless given
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    queues: Vec<String>,
+    /// How many jobs run at once
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    concurrency: usize,
+    /// Stop when no job that this program knows is pending or running any more
+    #[arg(long)]
+    drain: bool,
+    /// Print JSON when it ends
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one job must run at once".to_owned()),
+        Ok(jobs) => Ok(jobs),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// How the store stands when the work ends.
+#[derive(Serialize)]
+struct Standing {
+    ended: u64,
+    released: usize,
+    abandoned: usize,
+    /// With those that other workers run.
+    pending: u64,
+    done: u64,
+    parked: u64,
+}
+
+impl WorkArgs {
+    pub(super) async fn run(
+        self,
+        store: &Store,
+        events: &Events,
+        output: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        let worker = Worker::new(events, store)
+            .queues(self.queues.iter().cloned())
+            .concurrency(self.concurrency);
+        if !self.json {
+            writeln!(output, "{}", self.greeting())?;
+        }
+        let left = if self.drain {
+            worker.drain().await?
+        } else {
+            worker.run_until(stopped()?).await?
+        };
+        let standing = standing(left, &store.queue_stats(events).await?);
+        if self.json {
+            return write_json(output, &standing);
+        }
+        output.write_all(text(&standing).as_bytes())?;
+        Ok(())
+    }
+
+    fn greeting(&self) -> String {
+        let queues = match &*self.queues {
+            [] => "all queues".to_owned(),
+            queues => format!("the queues {}", queues.join(", ")),
+        };
+        let until = if self.drain {
+            "until nothing is pending"
+        } else {
+            "until stopped"
+        };
+        format!(
+            "working on {queues}, {} at once, {until}",
+            counted_jobs(self.concurrency)
+        )
+    }
+}
+
+fn counted_jobs(jobs: usize) -> String {
+    counted(u64::try_from(jobs).unwrap_or(u64::MAX), "job")
+}
+
+fn standing(left: Left, stats: &QueueStats) -> Standing {
+    let sum = |count: fn(&crate::queue::operate::QueueDepth) -> u64| -> u64 {
+        stats.queues.iter().map(count).sum()
+    };
+    Standing {
+        ended: left.ended,
+        released: left.released,
+        abandoned: left.abandoned,
+        pending: sum(|queue| queue.pending() + queue.running),
+        done: sum(|queue| queue.done),
+        parked: sum(|queue| queue.parked),
+    }
+}
+
+fn text(standing: &Standing) -> String {
+    let mut text = format!("attempts: {} ended", standing.ended);
+    if standing.released > 0 {
+        let _ = write!(text, ", {} given back", standing.released);
+    }
+    if standing.abandoned > 0 {
+        let _ = write!(text, ", {} hang", standing.abandoned);
+    }
+    let Standing {
+        pending,
+        done,
+        parked,
+        ..
+    } = standing;
+    let _ = write!(
+        text,
+        "\njobs: {pending} pending, {done} done, {parked} parked\n"
+    );
+    text
+}
+
+/// Ends when the process is asked to stop. From the call on, not from the first await, the signals are ours.
+fn stopped() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -38,6 +38,8 @@
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
 //! - [`OAuthCompleted`], [`OAuthRevoked`], [`WebhookReceived`].
 
+#[cfg(all(feature = "cli", any(feature = "sqlite", feature = "postgres")))]
+pub mod cli;
 mod integration;
 mod oauth;
 mod operation;

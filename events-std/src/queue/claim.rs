@@ -1,14 +1,22 @@
 //! The claim: a worker takes jobs, and each take is counted before the run.
 
 use chrono::{DateTime, Utc};
-use events_core::{Claimable, Delivery, Job};
+use events_core::{Claimable, Delivery, Job, ParkReason};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-/// A job that this worker holds. Its fence tells this hold from any other of the same job.
-#[derive(Clone, Debug)]
-pub(super) struct Claimed {
+use super::end;
+
+/// What a claim holds: a job, and the fence that tells this hold of it from any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hold {
     pub(super) id: i64,
     pub(super) fence: i64,
+}
+
+/// A job that this worker holds.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub(super) hold: Hold,
     pub(super) job: Job,
 }
 
@@ -39,6 +47,9 @@ const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM events
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
                         AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))";
 
+/// Whoever was taken for dead, and has no row any more, claims nothing.
+const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
+
 /// Takes at most `limit` jobs of a queue, those that have been due longest.
 pub(super) async fn claim(
     connection: &impl ConnectionTrait,
@@ -50,7 +61,7 @@ pub(super) async fn claim(
     let choose = |known: &str| {
         format!(
             "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
-             AND j.event || chr10 || j.version || chr10 || j.listener IN ({known}) AND {IN_ORDER} \
+             AND j.event || chr10 || j.version || chr10 || j.listener {known} AND {IN_ORDER} AND {LIVES} \
              ORDER BY j.run_at, j.id LIMIT $5"
         )
     };
@@ -64,8 +75,28 @@ pub(super) async fn claim(
             terms.keys.into(),
             limit.into(),
         ],
+        terms.now,
     )
     .await
+}
+
+/// The jobs that must run alone, of any of these queues (a JSON list).
+fn waiting_alone(known: &str) -> String {
+    format!(
+        "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 \
+         AND j.queue IN (json_texts_3) \
+         AND j.event || chr10 || j.version || chr10 || j.listener {known} AND {IN_ORDER} AND {LIVES} \
+         ORDER BY j.run_at, j.id LIMIT 1"
+    )
+}
+
+fn terms_alone(terms: &Terms<'_>, queues: &str) -> [sea_orm::Value; 4] {
+    [
+        terms.worker.into(),
+        terms.now.timestamp_millis().into(),
+        queues.into(),
+        terms.keys.into(),
+    ]
 }
 
 /// Takes one job that must run alone, of any of these queues (a JSON list).
@@ -74,84 +105,113 @@ pub(super) async fn claim_alone(
     terms: &Terms<'_>,
     queues: &str,
 ) -> Result<Vec<Claimed>, DbErr> {
-    let choose = |known: &str| {
-        format!(
-            "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 \
-             AND j.queue IN (json_texts_3) \
-             AND j.event || chr10 || j.version || chr10 || j.listener IN ({known}) AND {IN_ORDER} \
-             ORDER BY j.run_at, j.id LIMIT 1"
-        )
-    };
-    take(
-        connection,
-        choose,
-        [
-            terms.worker.into(),
-            terms.now.timestamp_millis().into(),
-            queues.into(),
-            terms.keys.into(),
-        ],
-    )
-    .await
+    let values = terms_alone(terms, queues);
+    take(connection, waiting_alone, values, terms.now).await
+}
+
+/// Whether a job waits that must run alone and was due at the time of the terms.
+pub(super) async fn alone_waits(
+    connection: &impl ConnectionTrait,
+    terms: &Terms<'_>,
+    queues: &str,
+) -> Result<bool, DbErr> {
+    let backend = connection.get_database_backend();
+    let row = connection
+        .query_one_raw(Statement::from_sql_and_values(
+            backend,
+            in_words_of(backend, waiting_alone),
+            terms_alone(terms, queues),
+        ))
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The choice as this database writes it.
+fn in_words_of(backend: DbBackend, choose: impl Fn(&str) -> String) -> String {
+    if backend == DbBackend::Postgres {
+        choose("= ANY(ARRAY(SELECT json_array_elements_text($4::json)))")
+            .replace("chr10", "E'\\n'")
+            .replace("json_texts_3", "SELECT json_array_elements_text($3::json)")
+    } else {
+        choose("IN (SELECT value FROM json_each($4))")
+            .replace("chr10", "char(10)")
+            .replace("json_texts_3", "SELECT value FROM json_each($3)")
+    }
 }
 
 async fn take(
     connection: &impl ConnectionTrait,
     choose: impl Fn(&str) -> String,
     values: impl IntoIterator<Item = sea_orm::Value>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let backend = connection.get_database_backend();
+    let choose = in_words_of(backend, choose);
     let statement = if backend == DbBackend::Postgres {
-        let choose = choose("SELECT json_array_elements_text($4::json)")
-            .replace("chr10", "E'\\n'")
-            .replace("json_texts_3", "SELECT json_array_elements_text($3::json)");
         format!(
-            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose} FOR UPDATE SKIP LOCKED)) AND state = 0 \
+            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose} FOR UPDATE OF j SKIP LOCKED)) AND state = 0 \
              RETURNING {COLUMNS}"
         )
     } else {
-        let choose = choose("SELECT value FROM json_each($4)")
-            .replace("chr10", "char(10)")
-            .replace("json_texts_3", "SELECT value FROM json_each($3)");
         format!("UPDATE events_jobs SET {TAKEN} WHERE id IN ({choose}) RETURNING {COLUMNS}")
     };
     let rows = connection
         .query_all_raw(Statement::from_sql_and_values(backend, statement, values))
         .await?;
-    let mut claimed = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    claimed.sort_by_key(|claimed| (claimed.job.run_at, claimed.id));
+    let mut claimed = read_all(connection, &rows, now).await?;
+    claimed.sort_by_key(|claimed| (claimed.job.run_at, claimed.hold.id));
     Ok(claimed)
 }
 
-/// The row of a job.
-pub(super) fn read(row: &QueryResult) -> Result<Claimed, DbErr> {
+/// The jobs of rows that were just taken. One that cannot be read is parked: it must not keep the others waiting.
+pub(super) async fn read_all(
+    connection: &impl ConnectionTrait,
+    rows: &[QueryResult],
+    now: DateTime<Utc>,
+) -> Result<Vec<Claimed>, DbErr> {
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let hold = Hold {
+            id: row.try_get_by_index(0)?,
+            fence: row.try_get_by_index(1)?,
+        };
+        match read(row) {
+            Ok(job) => claimed.push(Claimed { hold, job }),
+            Err(error) => {
+                tracing::warn!(id = hold.id, %error, "the row of a job cannot be read: it is parked");
+                let message = format!("its row cannot be read: {error}");
+                let reason = ParkReason::Undecodable;
+                end::park(connection, hold, reason, &message, now).await?;
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+fn read(row: &QueryResult) -> Result<Job, DbErr> {
     let version: i32 = row.try_get_by_index(5)?;
     let payload: String = row.try_get_by_index(7)?;
     let attempts: i32 = row.try_get_by_index(18)?;
-    Ok(Claimed {
-        id: row.try_get_by_index(0)?,
-        fence: row.try_get_by_index(1)?,
-        job: Job {
-            id: row.try_get_by_index(2)?,
-            queue: row.try_get_by_index(3)?,
-            event: row.try_get_by_index(4)?,
-            version: u32::try_from(version).unwrap_or_default(),
-            listener: row.try_get_by_index(6)?,
-            payload: payload.into(),
-            delivery: Delivery {
-                id: row.try_get_by_index(8)?,
-                at: time(row.try_get_by_index(9)?),
-                correlation_id: row.try_get_by_index(10)?,
-                causation_id: row.try_get_by_index(11)?,
-            },
-            run_at: time(row.try_get_by_index(12)?),
-            expires_at: row.try_get_by_index::<Option<i64>>(13)?.map(time),
-            unique_key: row.try_get_by_index(14)?,
-            unique_until: row.try_get_by_index::<Option<i64>>(15)?.map(time),
-            order_key: row.try_get_by_index(16)?,
-            trace: row.try_get_by_index(17)?,
-            attempts: u32::try_from(attempts).unwrap_or_default(),
+    Ok(Job {
+        id: row.try_get_by_index(2)?,
+        queue: row.try_get_by_index(3)?,
+        event: row.try_get_by_index(4)?,
+        version: u32::try_from(version).unwrap_or_default(),
+        listener: row.try_get_by_index(6)?,
+        payload: payload.into(),
+        delivery: Delivery {
+            id: row.try_get_by_index(8)?,
+            at: time(row.try_get_by_index(9)?),
+            correlation_id: row.try_get_by_index(10)?,
+            causation_id: row.try_get_by_index(11)?,
         },
+        run_at: time(row.try_get_by_index(12)?),
+        expires_at: row.try_get_by_index::<Option<i64>>(13)?.map(time),
+        unique_key: row.try_get_by_index(14)?,
+        unique_until: row.try_get_by_index::<Option<i64>>(15)?.map(time),
+        order_key: row.try_get_by_index(16)?,
+        trace: row.try_get_by_index(17)?,
+        attempts: u32::try_from(attempts).unwrap_or_default(),
     })
 }
 

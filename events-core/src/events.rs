@@ -14,13 +14,13 @@ use crate::clock::Clock;
 use crate::current::{self, AlreadySet, Scope};
 use crate::delivery::{Cause, Delivery};
 use crate::dispatch::{
-    DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, dispatch_ordered,
-    dispatch_ordered_sync,
+    DispatchError, Dispatched, ErrorPolicy, Failure, NotRun, Report, dispatch_jobs,
+    dispatch_ordered, dispatch_ordered_sync,
 };
 use crate::erased::{Dispatch, run_sync};
 use crate::event::{AnyEvent, Event, EventMeta};
 use crate::fake::{Fake, Fakes};
-use crate::queue::Queue;
+use crate::queue::{Job, PushError, Queue};
 use crate::registry;
 use crate::runtime::Runtime;
 use crate::scope::{self, DeferError, FrameKind};
@@ -212,6 +212,24 @@ impl Events {
     /// As [`dispatch_sync`](Self::dispatch_sync).
     pub fn dispatch_any_sync(&self, event: &dyn AnyEvent) -> Result<Dispatched, DispatchError> {
         Report::into_untyped(dispatch_ordered_sync(self, event, false))
+    }
+
+    /// Hands the jobs of the event's queued listeners to `push`, which writes them into a transaction whose commit the
+    /// dispatcher does not see. For stores; an app uses what its store offers.
+    ///
+    /// # Errors
+    ///
+    /// If a listener runs inline, for it would have to wait for that commit; or as [`dispatch`](Self::dispatch), and
+    /// for `push`.
+    pub async fn dispatch_jobs<E: Event, P>(
+        &self,
+        event: &E,
+        push: impl FnOnce(Vec<Job>) -> P,
+    ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>>
+    where
+        P: Future<Output = Result<(), PushError>>,
+    {
+        Report::into_result::<E>(dispatch_jobs(self, event, push).await)
     }
 
     /// A handle whose dispatches follow another policy.

@@ -72,6 +72,18 @@ pub(crate) fn intercept(events: &Events, event: &dyn AnyEvent) -> Intercepted {
     }
 }
 
+/// Asks whether a block of this dispatcher silences it. A `defer` block puts nothing off that is written with the rows
+/// of a transaction: after the commit it would be too late.
+pub(crate) fn intercept_jobs(events: &Events) -> Intercepted {
+    let muted = events.inner().has_scopes()
+        && innermost(events, |kind| matches!(kind, FrameKind::Muted)).is_some();
+    if muted {
+        Intercepted::Muted
+    } else {
+        Intercepted::No
+    }
+}
+
 /// Whether the task has a transaction of this dispatcher open.
 pub(crate) fn transaction_is_open(events: &Events) -> bool {
     events.inner().has_scopes() && transaction(events).is_some()

@@ -68,7 +68,7 @@ pub use queue::operate::{
 pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
 pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use store::{Durability, Store, StoreError, StoreOptions, Tx};
+pub use store::{AppTransaction, Durability, Joined, Store, StoreError, StoreOptions, Tx};
 pub use sync::{
     IntegrationSyncItem, ItemStatus, SyncCompleted, SyncItemError, SyncItemErrorKind,
     SyncItemEvent, SyncItemFailed, SyncResult,

@@ -137,6 +137,11 @@ pub enum Refusal {
     /// A listener asks for a transaction, and there is none.
     #[error("{0} asks for a transaction: dispatch the event through one")]
     NeedsTransaction(ListenerInfo),
+    /// Only jobs can be written into a transaction whose commit the dispatcher does not see.
+    #[error(
+        "{0} runs inline, and would wait for the commit of a transaction that is not the store's: queue it, or use the store's own transaction"
+    )]
+    InlineListener(ListenerInfo),
     /// Jobs would be pushed outside the transaction that the task has open.
     #[error(
         "the task has a transaction open: dispatch through it, so that the jobs are written with its rows"

@@ -40,6 +40,15 @@ enum Mode {
     Sync,
     /// Into a transaction, with a runtime.
     Transaction,
+    /// Into a transaction whose commit the dispatcher does not see.
+    JobsOnly,
+}
+
+impl Mode {
+    /// Whether the jobs are written with the rows of a transaction that whoever dispatches holds.
+    fn holds_transaction(self) -> bool {
+        matches!(self, Self::Transaction | Self::JobsOnly)
+    }
 }
 
 /// Dispatches in full order, with a runtime.
@@ -135,6 +144,31 @@ where
         .on_terms(Some(&terms));
     let report = Run::new(cx).await;
     complete(report, plan.failures, jobs, deferred)
+}
+
+/// Dispatches to queued listeners alone: `push` writes their jobs.
+pub(crate) async fn dispatch_jobs<P>(
+    events: &Events,
+    event: &dyn AnyEvent,
+    push: impl FnOnce(Vec<Job>) -> P,
+) -> Option<Box<Report>>
+where
+    P: Future<Output = Result<(), PushError>>,
+{
+    let plan = match plan(events, event, Mode::JobsOnly) {
+        Ok(plan) => plan,
+        Err(ended) => return ended,
+    };
+    let jobs = plan.jobs.len();
+    if jobs > 0
+        && let Err(error) = push(plan.jobs).await
+    {
+        return Some(Box::new(Report::refused(
+            event.name(),
+            Refusal::Push(error),
+        )));
+    }
+    complete(None, plan.failures, jobs, false)
 }
 
 /// Dispatches in full order, without a runtime.
@@ -234,7 +268,13 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
             refusal,
         ))))
     };
-    match scope::intercept(events, event) {
+    // What is written with a transaction's rows cannot be put off until after its commit.
+    let intercepted = if mode.holds_transaction() {
+        scope::intercept_jobs(events)
+    } else {
+        scope::intercept(events, event)
+    };
+    match intercepted {
         Intercepted::No => {}
         Intercepted::Muted => return Err(None),
         Intercepted::Deferred => return Err(complete(None, Vec::new(), 0, true)),
@@ -258,6 +298,13 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
             .find(|entry| entry.record().kind == Kind::Async)
     {
         return refused(Refusal::AsyncListener(ListenerInfo(entry.record().clone())));
+    }
+    if mode == Mode::JobsOnly
+        && let Some(entry) = table.inline().first()
+    {
+        return refused(Refusal::InlineListener(ListenerInfo(
+            entry.record().clone(),
+        )));
     }
     if mode != Mode::Transaction
         && table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0
@@ -284,9 +331,9 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
     let inline = willing(&cx, table.inline(), &mut failures);
     let (mut inline, mut waiting) = match mode {
         Mode::Transaction => inline.into_iter().partition(|entry| entry.wants_extension),
-        Mode::Async | Mode::Sync => split_for_commit(events, meta, inline),
+        Mode::Async | Mode::Sync | Mode::JobsOnly => split_for_commit(events, meta, inline),
     };
-    if mode != Mode::Transaction && !queued.is_empty() && scope::transaction_is_open(events) {
+    if !mode.holds_transaction() && !queued.is_empty() && scope::transaction_is_open(events) {
         return refused(Refusal::TransactionOpen);
     }
     if !failures.is_empty() && events.policy() == ErrorPolicy::FailFast {

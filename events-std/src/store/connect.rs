@@ -1,5 +1,6 @@
 //! How the store is reached.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub enum Durability {
 }
 
 /// How the store is reached: see [`Store::connect`] for the defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct StoreOptions {
     pub(super) url: String,
@@ -54,9 +55,10 @@ impl StoreOptions {
         self
     }
 
-    /// How long a statement on SQLite waits for another process's lock.
+    /// How long a statement on SQLite waits for another process's lock: at most 24 days, which is as far as SQLite
+    /// counts.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
+        self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
         self
     }
 
@@ -106,12 +108,24 @@ impl StoreOptions {
         }
     }
 
-    /// The address without what may be a password.
+    /// Only the scheme is shown: anything after it may be a password.
     fn unknown(&self, hint: &'static str) -> StoreError {
-        let shown = match self.url.rsplit_once('@') {
-            Some((_, host)) => format!("..@{host}"),
-            None => self.url.clone(),
+        let scheme = match self.url.split_once(':') {
+            Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => scheme,
+            _ => "",
         };
-        StoreError::UnknownAddress(shown, hint)
+        StoreError::UnknownAddress(format!("{scheme}.."), hint)
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    /// Without the address, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("durability", &self.durability)
+            .field("connections", &self.connections)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("migrate", &self.migrate)
+            .finish_non_exhaustive()
     }
 }

@@ -1,14 +1,14 @@
 //! What can go wrong with the database.
 
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The address names no database that this build knows.
+    /// The address, of which this says the scheme, names no database that this build knows.
     #[error(
-        "`{0}` is the address of no known database: write `sqlite:FILE`, `sqlite::memory:` or `postgres://..`{1}"
+        "`{0}` begins the address of no known database: write `sqlite:FILE`, `sqlite::memory:` or `postgres://..`{1}"
     )]
     UnknownAddress(String, &'static str),
     /// A connection does not have a setting that the store relies on.
@@ -38,6 +38,34 @@ pub enum StoreError {
         "this task has a transaction open already: use it, or `tx.savepoint`; a second one would wait for the first"
     )]
     TransactionOpen,
+    /// Another savepoint of the transaction is open.
+    #[error(
+        "another savepoint of this transaction is open: open one in it through its own `tx`, or after it; two at once cannot be told apart"
+    )]
+    SavepointOpen,
+    /// The transaction cannot be committed, although its block succeeded: the block ignored an error.
+    #[error("the transaction cannot go on, only be rolled back: {0}")]
+    Broken(&'static str),
+    /// A job holds a text that the database cannot store.
+    #[error(
+        "the {what} of a job of `{listener}` holds the character U+0000, which a database cannot store as text"
+    )]
+    Nul {
+        /// Which text.
+        what: &'static str,
+        /// The listener.
+        listener: String,
+    },
+    /// The transaction is of another kind of database than the store.
+    #[error(
+        "the transaction is of {found:?}, the store of {wanted:?}: jobs can only join the rows of their own database"
+    )]
+    OtherDatabase {
+        /// The transaction's.
+        found: DbBackend,
+        /// The store's.
+        wanted: DbBackend,
+    },
     /// The database failed. Trying again may help.
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),

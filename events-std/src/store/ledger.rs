@@ -51,8 +51,6 @@ struct State {
     /// Jobs that are not written yet. They are before anything could tell the difference: a savepoint, or the commit.
     held: Vec<Job>,
     bytes: usize,
-    /// Whether any job was written.
-    wrote: bool,
     /// How many savepoints are open, one in the other.
     level: usize,
     undo: Option<usize>,
@@ -87,14 +85,9 @@ impl Ledger {
 
     pub(super) fn wrote(&self) {
         let mut state = self.state();
-        state.wrote = true;
         if state.broken == Some(Broken::JobsLost) {
             state.broken = None;
         }
-    }
-
-    pub(super) fn has_written(&self) -> bool {
-        self.state().wrote
     }
 
     pub(super) fn pending(&self) -> Pending {

@@ -35,7 +35,11 @@ pub(crate) fn listen(store: &Store) -> Listening {
 #[cfg(feature = "postgres")]
 async fn relay(store: &Store) -> Result<(), sea_orm::sqlx::Error> {
     let pool = store.writer().get_postgres_connection_pool();
-    let mut listener = sea_orm::sqlx::postgres::PgListener::connect_with(pool).await?;
+    // A connection of its own: it is never given back, and the pool may have a single one.
+    let own = sea_orm::sqlx::postgres::PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with((*pool.connect_options()).clone());
+    let mut listener = sea_orm::sqlx::postgres::PgListener::connect_with(&own).await?;
     listener.listen(super::CHANNEL).await?;
     loop {
         listener.recv().await?;

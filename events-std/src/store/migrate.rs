@@ -1,10 +1,7 @@
 //! Migrations: one set of definitions for both databases.
 
 use chrono::Utc;
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
 use super::{Store, StoreError};
 
@@ -94,20 +91,6 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// A transaction that writes: immediate on SQLite.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = TransactionOptions {
-            isolation_level: None,
-            access_mode: None,
-            #[cfg(feature = "sqlite")]
-            sqlite_transaction_mode: (self.backend() == DbBackend::Sqlite)
-                .then_some(sea_orm::SqliteTransactionMode::Immediate),
-            #[cfg(not(feature = "sqlite"))]
-            sqlite_transaction_mode: None,
-        };
-        Ok(self.writer().begin_with_options(options).await?)
     }
 }
 

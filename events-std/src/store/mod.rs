@@ -3,6 +3,8 @@
 
 mod connect;
 mod error;
+mod join;
+mod ledger;
 mod listen;
 mod migrate;
 mod outbox;
@@ -11,6 +13,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
+mod tx;
 
 use std::sync::Arc;
 
@@ -20,11 +23,12 @@ use tokio::sync::Notify;
 
 pub use connect::{Durability, StoreOptions};
 pub use error::StoreError;
+pub use join::{AppTransaction, Joined};
 pub(crate) use listen::listen;
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
-pub use transaction::Tx;
+pub use tx::Tx;
 
 /// A database of events: SQLite, embedded in the program, or Postgres. A cheap handle, which clones share.
 ///
@@ -86,6 +90,19 @@ impl Store {
     #[must_use]
     pub fn writer(&self) -> &DatabaseConnection {
         &self.inner.writer
+    }
+
+    /// How many transactions may be open for long while others find a connection: at least 1.
+    pub(crate) fn spare_connections(&self) -> usize {
+        match self.inner.backend {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => {
+                let pool = self.writer().get_postgres_connection_pool();
+                let all = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
+                all.saturating_sub(1).max(1)
+            }
+            _ => 1,
+        }
     }
 
     /// Told after each commit of jobs in this process.

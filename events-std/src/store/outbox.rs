@@ -1,9 +1,14 @@
 //! How jobs are written: with the rows of the transaction they belong to.
 
+use std::collections::HashSet;
+use std::future::Future;
+
 use events_core::Job;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use serde::Serialize;
 use uuid::Uuid;
+
+use super::StoreError;
 
 /// The columns that a push fills, in the order of the statements below.
 const COLUMNS: &str = "uid, queue, event, version, listener, payload, run_at, expires_at, delivery_id, dispatched_at, \
@@ -15,70 +20,141 @@ const UNLESS_EQUAL: &str = "ON CONFLICT (listener, unique_key) WHERE unique_key 
 /// The channel on which Postgres tells other processes of a push.
 pub(crate) const CHANNEL: &str = "events_jobs";
 
-/// Writes all jobs, or fails.
-pub(crate) async fn write(connection: &impl ConnectionTrait, jobs: &[Job]) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    release_expired(connection, jobs).await?;
-    lock_orders(connection, jobs).await?;
-    match jobs {
-        [] => return Ok(()),
-        [job] => {
-            connection.execute_raw(one(backend, job)).await?;
-        }
-        _ => {
-            connection.execute_raw(many(backend, jobs)?).await?;
-        }
+/// A connection on which jobs are written: SeaORM's, or a `sqlx` transaction of the app.
+pub trait Outlet: Send {
+    /// Which database it leads to.
+    fn backend(&self) -> DbBackend;
+
+    /// Runs a statement whose rows nobody reads.
+    fn run(&mut self, statement: Statement) -> impl Future<Output = Result<(), DbErr>> + Send;
+}
+
+/// A connection of SeaORM.
+struct Sea<'c, C>(&'c C);
+
+impl<C: ConnectionTrait> Outlet for Sea<'_, C> {
+    fn backend(&self) -> DbBackend {
+        self.0.get_database_backend()
     }
-    if backend == DbBackend::Postgres {
-        // Told at the commit, once for each transaction however often it is said.
-        connection
-            .execute_unprepared(&format!("NOTIFY {CHANNEL}"))
-            .await?;
+
+    async fn run(&mut self, statement: Statement) -> Result<(), DbErr> {
+        self.0.execute_raw(statement).await.map(drop)
+    }
+}
+
+/// Refuses what one of the databases cannot store, on both alike and before anything runs.
+pub(super) fn check(jobs: &[Job]) -> Result<(), StoreError> {
+    for job in jobs {
+        let texts = [
+            ("unique key", job.unique_key.as_deref()),
+            ("order key", job.order_key.as_deref()),
+            ("payload", Some(&*job.payload)),
+            ("trace", job.trace.as_deref()),
+            ("queue", Some(job.queue.as_str())),
+        ];
+        for (what, text) in texts {
+            if text.is_some_and(|text| text.contains('\0')) {
+                return Err(StoreError::Nul {
+                    what,
+                    listener: job.listener.clone(),
+                });
+            }
+        }
     }
     Ok(())
+}
+
+/// Writes all jobs, or fails.
+pub(crate) async fn write(connection: &impl ConnectionTrait, jobs: &[Job]) -> Result<(), DbErr> {
+    write_to(&mut Sea(connection), jobs).await
+}
+
+/// Writes all jobs, or fails. Jobs of one dispatch are written in one statement.
+pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
+    lock_keys(outlet, jobs).await?;
+    for jobs in parts(jobs) {
+        release_expired(outlet, jobs).await?;
+        let statement = match jobs {
+            [job] => one(outlet.backend(), job),
+            _ => many(outlet.backend(), jobs)?,
+        };
+        outlet.run(statement).await?;
+    }
+    if outlet.backend() == DbBackend::Postgres && !jobs.is_empty() {
+        // Told at the commit, once for each transaction however often it is said.
+        let notify = Statement::from_string(DbBackend::Postgres, format!("NOTIFY {CHANNEL}"));
+        outlet.run(notify).await?;
+    }
+    Ok(())
+}
+
+/// Parts without equal jobs: of two equal ones, the second is judged by what has become of the first.
+fn parts(jobs: &[Job]) -> Vec<&[Job]> {
+    let mut parts = Vec::new();
+    let (mut start, mut seen) = (0, HashSet::new());
+    for (index, job) in jobs.iter().enumerate() {
+        let Some(key) = &job.unique_key else { continue };
+        if !seen.insert((job.listener.as_str(), key.as_str())) {
+            parts.push(&jobs[start..index]);
+            start = index;
+            seen.clear();
+            seen.insert((job.listener.as_str(), key.as_str()));
+        }
+    }
+    parts.push(&jobs[start..]);
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 /// A job whose time of keeping equal ones away is over keeps nobody away.
-async fn release_expired(connection: &impl ConnectionTrait, jobs: &[Job]) -> Result<(), DbErr> {
+async fn release_expired(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
     for job in jobs {
         let Some(key) = &job.unique_key else { continue };
-        connection
-            .execute_raw(Statement::from_sql_and_values(
-                connection.get_database_backend(),
-                "UPDATE events_jobs SET unique_key = NULL
-                 WHERE listener = $1 AND unique_key = $2 AND state IN (0, 1) AND unique_until <= $3",
-                [
-                    job.listener.as_str().into(),
-                    key.as_str().into(),
-                    job.delivery.at.timestamp_millis().into(),
-                ],
-            ))
-            .await?;
+        let release = Statement::from_sql_and_values(
+            outlet.backend(),
+            "UPDATE events_jobs SET unique_key = NULL
+             WHERE listener = $1 AND unique_key = $2 AND state IN (0, 1) AND unique_until <= $3",
+            [
+                job.listener.as_str().into(),
+                key.as_str().into(),
+                job.delivery.at.timestamp_millis().into(),
+            ],
+        );
+        outlet.run(release).await?;
     }
     Ok(())
 }
 
-/// Jobs of one key get their ids in the order of the commits: on Postgres only a lock makes it so.
-async fn lock_orders(connection: &impl ConnectionTrait, jobs: &[Job]) -> Result<(), DbErr> {
-    if connection.get_database_backend() != DbBackend::Postgres {
+/// Locks the keys of the jobs until the commit, on Postgres: jobs of one order key then get their ids in the order of
+/// the commits, and two transactions with the same keys wait for each other instead of dying of it.
+async fn lock_keys(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
+    if outlet.backend() != DbBackend::Postgres {
         return Ok(());
     }
+    let key = |job: &Job, kind: char, key: &str| format!("{kind}\n{}\n{key}", job.listener);
     let mut keys: Vec<String> = jobs
         .iter()
-        .filter_map(|job| Some(format!("{}\n{}", job.listener, job.order_key.as_ref()?)))
+        .filter_map(|job| Some(key(job, 'u', job.unique_key.as_ref()?)))
         .collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        connection
-            .execute_raw(Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-                [key.into()],
-            ))
-            .await?;
+    if let [_] = &keys[..] {
+        // The index lets the second of two wait; alone, it cannot be waited for.
+        keys.clear();
     }
-    Ok(())
+    keys.extend(
+        jobs.iter()
+            .filter_map(|job| Some(key(job, 'o', job.order_key.as_ref()?))),
+    );
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys = serde_json::to_string(&keys).map_err(|error| DbErr::Json(error.to_string()))?;
+    let lock = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(text, 0) AS key
+         FROM json_array_elements_text($1::json) AS keys (text) ORDER BY key) AS sorted",
+        [keys.into()],
+    );
+    outlet.run(lock).await
 }
 
 fn one(backend: DbBackend, job: &Job) -> Statement {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use events_core::{
     AfterCommit, BoxError, Context, DispatchError, Dispatched, Event, Extensions, FromContext, Job,
-    Needs, PushError,
+    Needs, PushError, Savepoint,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -45,6 +45,12 @@ impl Shared {
             ledger: Ledger::default(),
             turn: Mutex::default(),
         }
+    }
+
+    /// Leaves a savepoint to be undone before the next statement.
+    fn undo(&self, mark: Savepoint, level: usize) {
+        self.after.roll_back_to(mark);
+        self.ledger.undo(level);
     }
 }
 
@@ -107,13 +113,15 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) async fn write_held(&self) -> Result<(), StoreError> {
-        self.settled().await?;
+    async fn write_held(&self) -> Result<(), StoreError> {
+        let _turn = self.shared.turn.lock().await;
+        self.settle().await?;
         let jobs = self.shared.ledger.take();
         if jobs.is_empty() {
             return Ok(());
         }
-        outbox::write(&Unguarded(self), &jobs).await?;
+        self.watched(outbox::write(&*self.connection, &jobs))
+            .await?;
         self.shared.ledger.wrote();
         Ok(())
     }
@@ -135,15 +143,10 @@ impl Tx {
             return Err(StoreError::SavepointOpen.into());
         }
         let inner = self.at(self.level + 1);
-        let mark = self.shared.after.savepoint();
-        let undo = Undo {
-            shared: &self.shared,
-            mark: Some(mark),
-            level: inner.level,
-        };
+        let undo = Undo::new(&self.shared, inner.level);
         ledger.set_level(inner.level);
-        let begun = inner.execute_unprepared(&format!("SAVEPOINT events_{}", inner.level));
-        if let Err(error) = begun.await {
+        let begin = format!("SAVEPOINT events_{}", inner.level);
+        if let Err(error) = inner.execute_unprepared(&begin).await {
             undo.disarm();
             ledger.set_level(self.level);
             return Err(StoreError::from(error).into());
@@ -151,12 +154,15 @@ impl Tx {
         match block(&inner).await {
             Ok(value) => {
                 inner.settled().await?;
-                // From here on it is part of the transaction, whatever becomes of whoever waits for it.
-                undo.disarm();
+                // From here on it is part of the transaction, even if nobody waits for its end any more.
+                let mark = undo.disarm();
                 ledger.set_level(self.level);
                 let end = format!("RELEASE SAVEPOINT events_{}", inner.level);
                 if let Err(error) = inner.execute_unprepared(&end).await {
-                    ledger.broke(Broken::Savepoint);
+                    // A statement in it had failed, and the block did not say so.
+                    if let Some(mark) = mark {
+                        self.shared.undo(mark, inner.level);
+                    }
                     return Err(StoreError::from(error).into());
                 }
                 Ok(value)
@@ -258,21 +264,29 @@ impl Tx {
 /// A savepoint that is undone unless it ends well.
 struct Undo<'t> {
     shared: &'t Shared,
-    mark: Option<events_core::Savepoint>,
+    mark: Option<Savepoint>,
     level: usize,
 }
 
-impl Undo<'_> {
-    fn disarm(mut self) {
-        self.mark = None;
+impl<'t> Undo<'t> {
+    fn new(shared: &'t Shared, level: usize) -> Self {
+        Self {
+            mark: Some(shared.after.savepoint()),
+            shared,
+            level,
+        }
+    }
+
+    /// Leaves the savepoint as it is.
+    fn disarm(mut self) -> Option<Savepoint> {
+        self.mark.take()
     }
 }
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
         if let Some(mark) = self.mark {
-            self.shared.after.roll_back_to(mark);
-            self.shared.ledger.undo(self.level);
+            self.shared.undo(mark, self.level);
         }
     }
 }

@@ -1,0 +1,192 @@
+//! How the store is reached: settings, and what errors say.
+
+use std::time::Duration;
+
+use events_std::{Durability, Store, StoreError, StoreOptions};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+
+use crate::database::{Database, Folder, on_both};
+
+fn on_runtime<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+async fn setting(connection: &impl ConnectionTrait, name: &str) -> String {
+    let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+    let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get_by_index::<String>(0)
+        .or_else(|_| {
+            row.try_get_by_index::<i64>(0)
+                .map(|number| number.to_string())
+        })
+        .unwrap()
+}
+
+#[test]
+fn every_connection_has_the_settings() {
+    let folder = Folder::new();
+    on_runtime(async {
+        for (durability, synchronous) in [
+            (Durability::PowerLoss, "2"),
+            (Durability::ProcessDeath, "1"),
+        ] {
+            let store = StoreOptions::new(&folder.url())
+                .durability(durability)
+                .connections(3)
+                .busy_timeout(Duration::from_millis(1_234))
+                .connect()
+                .await
+                .unwrap();
+            let mut all = vec![store.writer().begin().await.unwrap()];
+            for _ in 0..3 {
+                // Held, so that each is another connection.
+                all.push(store.reader().begin().await.unwrap());
+            }
+            for (number, connection) in all.iter().enumerate() {
+                for (name, wanted) in [
+                    ("journal_mode", "wal"),
+                    ("synchronous", synchronous),
+                    ("foreign_keys", "1"),
+                    ("busy_timeout", "1234"),
+                    ("query_only", if number == 0 { "0" } else { "1" }),
+                ] {
+                    assert_eq!(
+                        setting(connection, name).await,
+                        wanted,
+                        "{name} of {number}"
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_reads_does_not_write() {
+    let folder = Folder::new();
+    on_runtime(async {
+        let store = Store::connect(&folder.url()).await.unwrap();
+        let error = store
+            .reader()
+            .execute_unprepared("CREATE TABLE other (id INTEGER)");
+        assert!(error.await.unwrap_err().to_string().contains("readonly"));
+    });
+}
+
+#[test]
+fn in_memory_it_is_one_connection() {
+    on_runtime(async {
+        let store = Store::connect("sqlite::memory:").await.unwrap();
+        store
+            .transaction(async |tx| {
+                tx.execute_unprepared("CREATE TABLE notes (text TEXT)")
+                    .await?;
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        let read = store.reader().execute_unprepared("SELECT * FROM notes");
+        read.await.unwrap();
+    });
+}
+
+#[test]
+fn an_address_of_no_known_database_is_named_by_its_scheme_alone() {
+    on_runtime(async {
+        for (address, scheme) in [
+            ("mysql://app:hush@host/db", "`mysql..`"),
+            ("mysql://host/db?password=hush", "`mysql..`"),
+            ("hush", "`..`"),
+            ("app/hush:hush@host", "`..`"),
+        ] {
+            let error = Store::connect(address).await.unwrap_err();
+            let (shown, debug) = (error.to_string(), format!("{error:?}"));
+            assert!(shown.starts_with(scheme), "{shown}");
+            assert!(shown.contains("write `sqlite:FILE`"), "{shown}");
+            assert!(
+                !shown.contains("hush") && !debug.contains("hush"),
+                "{debug}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    let options = StoreOptions::new("postgres://app:hush@127.0.0.1:1/db?connect_timeout=1");
+    assert!(!format!("{options:?}").contains("hush"));
+    on_runtime(async {
+        for address in [
+            "postgres://app:hush@127.0.0.1:1/db",
+            "postgres://app:hush@127.0.0.1:port/db",
+            "postgres://app:hush@127.0.0.1/db?sslmode=hush",
+            "postgres://app:hush@/db?host=/nowhere",
+        ] {
+            let error = Store::connect(address).await.unwrap_err();
+            let mut texts = format!("{error} {error:?}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(error) = source {
+                texts.push_str(&error.to_string());
+                source = error.source();
+            }
+            let texts = texts.replace("sslmode", "");
+            assert!(!texts.contains("app:hush"), "{texts}");
+        }
+    });
+}
+
+#[test]
+fn a_folder_is_no_database() {
+    let folder = Folder::new();
+    on_runtime(async {
+        let error = Store::connect(&format!("sqlite:{}", folder.0.display())).await;
+        assert!(matches!(error, Err(StoreError::Database(_))));
+        let missing = folder.0.join("missing").join("test.db");
+        let error = Store::connect(&format!("sqlite:{}", missing.display())).await;
+        assert!(matches!(error, Err(StoreError::Database(_))));
+    });
+}
+
+#[test]
+fn another_process_holds_the_lock_longer_than_the_timeout() {
+    let folder = Folder::new();
+    on_runtime(async {
+        let options = StoreOptions::new(&folder.url()).busy_timeout(Duration::from_millis(50));
+        let (one, other) = (
+            options.clone().connect().await.unwrap(),
+            options.connect().await.unwrap(),
+        );
+        let ended = one
+            .transaction(async |_| {
+                // Another handle of the file, as another process has: in a task of its own.
+                let other = other.clone();
+                let waiting = tokio::spawn(async move {
+                    other.transaction(async |_| Ok::<_, StoreError>(())).await
+                });
+                let error = waiting.await.unwrap().unwrap_err();
+                assert!(error.to_string().contains("locked"), "{error}");
+                Ok::<_, StoreError>(())
+            })
+            .await;
+        ended.unwrap();
+        other
+            .transaction(async |_| Ok::<_, StoreError>(()))
+            .await
+            .unwrap();
+    });
+}
+
+async fn a_closed_store_says_so(database: Database) {
+    let store = &database.store;
+    let debug = format!("{store:?}");
+    assert!(debug == "Store(Sqlite)" || debug == "Store(Postgres)");
+    store.close().await.unwrap();
+    let error = store.transaction(async |_| Ok::<_, StoreError>(())).await;
+    assert!(matches!(error, Err(StoreError::Database(_))));
+}
+
+on_both!(a_closed_store_says_so);

@@ -1,0 +1,94 @@
+//! Migrations: by many at once, and by a program that is older than the tables.
+
+use std::process::Command;
+
+use events_std::{Store, StoreError, StoreOptions};
+use sea_orm::ConnectionTrait;
+
+use crate::database::{Database, Folder, on_both, with_postgres_database};
+
+const URL: &str = "EVENTS_TEST_MIGRATE_URL";
+
+/// What a process of the test below does.
+#[test]
+#[ignore = "run by the tests of several processes"]
+fn child() {
+    let Ok(url) = std::env::var(URL) else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        Store::connect(&url).await.unwrap();
+    });
+}
+
+/// Connects to an empty database from 8 processes, and from 8 tasks of this one.
+async fn at_once(url: String) {
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "migrate::child", "--ignored"])
+                .env(URL, &url)
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let options = StoreOptions::new(&url).connections(1);
+            tokio::spawn(options.connect())
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains("1 passed"), "{text}");
+    }
+    let store = Store::connect(&url).await.unwrap();
+    let database = Database { store, url };
+    let versions = "SELECT COUNT(*) - COUNT(DISTINCT version) FROM events_schema";
+    assert_eq!(database.column::<i64>(versions).await, [0]);
+    assert!(database.count("events_schema").await > 0);
+}
+
+#[test]
+fn many_at_once_on_sqlite() {
+    let folder = Folder::new();
+    tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(at_once(folder.url()));
+}
+
+#[test]
+fn many_at_once_on_postgres() {
+    with_postgres_database("many_at_once_on_postgres", at_once);
+}
+
+async fn a_newer_schema_is_refused(database: Database) {
+    let version = "SELECT MAX(version) FROM events_schema";
+    let known = database.column::<i64>(version).await[0];
+    database.store.migrate().await.unwrap();
+    assert_eq!(database.column::<i64>(version).await, [known]);
+    let newer = format!("INSERT INTO events_schema VALUES ({}, 0)", known + 1);
+    database
+        .store
+        .writer()
+        .execute_unprepared(&newer)
+        .await
+        .unwrap();
+    let error = Store::connect(&database.url).await.unwrap_err();
+    assert!(matches!(
+        error,
+        StoreError::NewerSchema { found, known: knows } if found == known + 1 && knows == known
+    ));
+    assert!(error.to_string().contains("update the program"));
+    StoreOptions::new(&database.url)
+        .without_migrations()
+        .connect()
+        .await
+        .unwrap();
+}
+
+on_both!(a_newer_schema_is_refused);

@@ -149,7 +149,7 @@ async fn take(
     let choose = in_words_of(backend, choose);
     let statement = if backend == DbBackend::Postgres {
         format!(
-            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose} FOR UPDATE OF j SKIP LOCKED)) AND state = 0 \
+            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose} FOR UPDATE OF j SKIP LOCKED)) \
              RETURNING {COLUMNS}"
         )
     } else {

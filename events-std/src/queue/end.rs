@@ -1,11 +1,11 @@
 //! The end of a claim. Every write here matches id, fence and the running state: who lost the claim changes nothing.
 
 use chrono::{DateTime, Utc};
-use events_core::{JobFailure, Verdict};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use events_core::{ParkReason, Verdict};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use serde::Serialize;
 
-use super::claim::Claimed;
+use super::claim::Hold;
 
 /// What is kept of an error's text, in characters.
 const ERROR_LENGTH: usize = 1_000;
@@ -13,57 +13,106 @@ const ERROR_LENGTH: usize = 1_000;
 /// A claim that has ended, and how.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) claimed: Claimed,
-    pub(super) verdict: Verdict,
+    pub(super) hold: Hold,
+    pub(super) end: End,
+}
+
+/// How a claim ends.
+#[derive(Debug)]
+pub(super) enum End {
+    Done,
+    /// The next attempt may start at this time.
+    Retry {
+        at: DateTime<Utc>,
+        error: String,
+        /// Whether it must run alone then: it killed its process.
+        alone: bool,
+    },
+    Park {
+        reason: ParkReason,
+        error: String,
+    },
+    /// It was not run to its end: the attempt does not count.
+    GivenBack,
+    /// Its process died, and this worker does not know its listener: the attempt counts, and whoever knows it runs it
+    /// alone.
+    LeftAlone,
+}
+
+impl From<Verdict> for End {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Retry { at, failure } => Self::Retry {
+                at,
+                error: failure.message().to_owned(),
+                alone: false,
+            },
+            Verdict::Park(failure) => Self::Park {
+                reason: failure.reason(),
+                error: failure.message().to_owned(),
+            },
+            _ => Self::Done,
+        }
+    }
 }
 
 #[derive(Serialize)]
-struct Held {
+struct Row {
     i: i64,
     f: i64,
 }
 
-/// Writes the ends of claims, those of finished jobs in one statement.
+/// Writes the ends of claims; those that need no words of their own in one statement for each kind.
 pub(super) async fn write(
     connection: &impl ConnectionTrait,
     ended: &[Ended],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let mut done = Vec::with_capacity(ended.len());
-    for end in ended {
-        match &end.verdict {
-            Verdict::Retry { at, failure } => {
-                retry(connection, &end.claimed, *at, failure, now).await?;
+    let (mut done, mut given_back, mut left_alone) = (Vec::new(), Vec::new(), Vec::new());
+    for Ended { hold, end } in ended {
+        match end {
+            End::Retry { at, error, alone } => {
+                retry(connection, *hold, *at, error, *alone, now).await?;
             }
-            Verdict::Park(failure) => park(connection, &end.claimed, failure, now).await?,
-            _ => done.push(Held {
-                i: end.claimed.id,
-                f: end.claimed.fence,
-            }),
+            End::Park { reason, error } => park(connection, *hold, *reason, error, now).await?,
+            End::Done => done.push(*hold),
+            End::GivenBack => given_back.push(*hold),
+            End::LeftAlone => left_alone.push(*hold),
         }
     }
-    finish(connection, &done, now).await
+    set_all(connection, "state = 2", &done, now).await?;
+    let given = "state = 0, attempts = attempts - 1";
+    set_all(connection, given, &given_back, now).await?;
+    set_all(connection, "state = 0, alone = TRUE", &left_alone, now).await
 }
 
-async fn finish(
+async fn set_all(
     connection: &impl ConnectionTrait,
-    done: &[Held],
+    set: &str,
+    holds: &[Hold],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    if done.is_empty() {
+    if holds.is_empty() {
         return Ok(());
     }
-    let list = serde_json::to_string(done).map_err(|error| DbErr::Json(error.to_string()))?;
+    let rows: Vec<Row> = holds
+        .iter()
+        .map(|hold| Row {
+            i: hold.id,
+            f: hold.fence,
+        })
+        .collect();
+    let list = serde_json::to_string(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
     let backend = connection.get_database_backend();
-    let statement = if backend == DbBackend::Postgres {
-        "UPDATE events_jobs SET state = 2, worker = NULL, changed_at = $2
-         FROM json_to_recordset($1::json) AS held (i bigint, f bigint)
-         WHERE events_jobs.id = held.i AND events_jobs.fence = held.f AND events_jobs.state = 1"
+    let held = if backend == DbBackend::Postgres {
+        "json_to_recordset($1::json) AS held (i bigint, f bigint)"
     } else {
-        "UPDATE events_jobs SET state = 2, worker = NULL, changed_at = $2
-         FROM (SELECT value ->> 'i' AS i, value ->> 'f' AS f FROM json_each($1)) AS held
-         WHERE events_jobs.id = held.i AND events_jobs.fence = held.f AND events_jobs.state = 1"
+        "(SELECT value ->> 'i' AS i, value ->> 'f' AS f FROM json_each($1)) AS held"
     };
+    let statement = format!(
+        "UPDATE events_jobs SET {set}, worker = NULL, changed_at = $2 FROM {held} \
+         WHERE events_jobs.id = held.i AND events_jobs.fence = held.f AND events_jobs.state = 1"
+    );
     connection
         .execute_raw(Statement::from_sql_and_values(
             backend,
@@ -74,97 +123,71 @@ async fn finish(
     Ok(())
 }
 
-async fn retry(
+/// Sets what `set` says from `$4` on, if the claim is still held; whether it was.
+async fn set(
     connection: &impl ConnectionTrait,
-    claimed: &Claimed,
-    at: DateTime<Utc>,
-    failure: &JobFailure,
+    set: &str,
+    hold: Hold,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    connection
-        .execute_raw(Statement::from_sql_and_values(
-            connection.get_database_backend(),
-            "UPDATE events_jobs SET state = 0, worker = NULL, alone = FALSE, run_at = $3, error = $4, changed_at = $5
-             WHERE id = $1 AND fence = $2 AND state = 1",
-            [
-                claimed.id.into(),
-                claimed.fence.into(),
-                at.timestamp_millis().into(),
-                text(failure.message()).into(),
-                now.timestamp_millis().into(),
-            ],
-        ))
-        .await?;
-    Ok(())
-}
-
-async fn park(
-    connection: &impl ConnectionTrait,
-    claimed: &Claimed,
-    failure: &JobFailure,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    connection
-        .execute_raw(Statement::from_sql_and_values(
-            connection.get_database_backend(),
-            "UPDATE events_jobs SET state = 3, worker = NULL, alone = FALSE, reason = $3, error = $4, changed_at = $5
-             WHERE id = $1 AND fence = $2 AND state = 1",
-            [
-                claimed.id.into(),
-                claimed.fence.into(),
-                failure.reason().to_string().into(),
-                text(failure.message()).into(),
-                now.timestamp_millis().into(),
-            ],
-        ))
-        .await?;
-    Ok(())
-}
-
-/// Gives back a claim that was not run to its end, with its attempt.
-pub(super) async fn release(
-    connection: &impl ConnectionTrait,
-    claimed: &Claimed,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    connection
-        .execute_raw(Statement::from_sql_and_values(
-            connection.get_database_backend(),
-            "UPDATE events_jobs SET state = 0, worker = NULL, attempts = attempts - 1, changed_at = $3
-             WHERE id = $1 AND fence = $2 AND state = 1",
-            [
-                claimed.id.into(),
-                claimed.fence.into(),
-                now.timestamp_millis().into(),
-            ],
-        ))
-        .await?;
-    Ok(())
-}
-
-/// Ends one claim as done, in the transaction in which its listener wrote; whether the claim was still held.
-pub(super) async fn finish_in(
-    connection: &impl ConnectionTrait,
-    claimed: &Claimed,
-    now: DateTime<Utc>,
+    values: impl IntoIterator<Item = Value>,
 ) -> Result<bool, DbErr> {
+    let mut all: Vec<Value> = vec![
+        hold.id.into(),
+        hold.fence.into(),
+        now.timestamp_millis().into(),
+    ];
+    all.extend(values);
     let result = connection
         .execute_raw(Statement::from_sql_and_values(
             connection.get_database_backend(),
-            "UPDATE events_jobs SET state = 2, worker = NULL, changed_at = $3
-             WHERE id = $1 AND fence = $2 AND state = 1",
-            [
-                claimed.id.into(),
-                claimed.fence.into(),
-                now.timestamp_millis().into(),
-            ],
+            format!(
+                "UPDATE events_jobs SET {set}, worker = NULL, changed_at = $3 \
+                 WHERE id = $1 AND fence = $2 AND state = 1"
+            ),
+            all,
         ))
         .await?;
     Ok(result.rows_affected() == 1)
 }
 
+async fn retry(
+    connection: &impl ConnectionTrait,
+    hold: Hold,
+    at: DateTime<Utc>,
+    error: &str,
+    alone: bool,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let alone = if alone { "TRUE" } else { "FALSE" };
+    let to = format!("state = 0, alone = {alone}, run_at = $4, error = $5");
+    let values = [at.timestamp_millis().into(), text(error).into()];
+    set(connection, &to, hold, now, values).await.map(drop)
+}
+
+/// Parks a job that is held.
+pub(super) async fn park(
+    connection: &impl ConnectionTrait,
+    hold: Hold,
+    reason: ParkReason,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let to = "state = 3, alone = FALSE, reason = $4, error = $5";
+    let values = [reason.to_string().into(), text(error).into()];
+    set(connection, to, hold, now, values).await.map(drop)
+}
+
+/// Ends one claim as done, in the transaction in which its listener wrote; whether the claim was still held.
+pub(super) async fn finish_in(
+    connection: &impl ConnectionTrait,
+    hold: Hold,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    set(connection, "state = 2", hold, now, []).await
+}
+
 /// An error's text as it is kept. Postgres cannot hold a NUL.
-fn text(message: &str) -> String {
+pub(super) fn text(message: &str) -> String {
     message
         .chars()
         .filter(|character| *character != '\0')

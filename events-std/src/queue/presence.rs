@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
@@ -13,8 +14,8 @@ use crate::store::{Store, StoreError};
 /// A worker's row and its lock. The lock ends with the process, however the process ends.
 pub(super) struct Presence {
     pub(super) id: i64,
-    /// Held for as long as the worker lives.
-    _lock: Option<File>,
+    /// Held for as long as the worker lives, or one of its threads runs a listener.
+    lock: Option<Arc<File>>,
     path: Option<PathBuf>,
 }
 
@@ -28,62 +29,48 @@ impl Presence {
     ) -> Result<Self, StoreError> {
         // Without a lock, as on a system that has none, the heartbeat alone tells of a death.
         let locked = lock().ok();
-        let place = locked.as_ref().map(|locked| locked.place);
-        let row = store
-            .writer()
-            .query_one_raw(Statement::from_sql_and_values(
-                store.backend(),
-                "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
-                 started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id",
-                [
-                    name.into(),
-                    host().into(),
-                    boot().into(),
-                    i64::from(std::process::id()).into(),
-                    locked
-                        .as_ref()
-                        .map(|locked| locked.path.display().to_string())
-                        .into(),
-                    place.map(|(device, _)| device).into(),
-                    place.map(|(_, inode)| inode).into(),
-                    claims.into(),
-                    now.timestamp_millis().into(),
-                ],
-            ))
-            .await?
-            .ok_or_else(|| DbErr::RecordNotInserted)?;
-        let (lock, path) = match locked {
-            Some(Locked { file, path, .. }) => (Some(file), Some(path)),
-            None => (None, None),
-        };
-        Ok(Self {
-            id: row.try_get_by_index(0)?,
-            _lock: lock,
-            path,
-        })
+        match insert(store, name, claims, locked.as_ref(), now).await {
+            Ok(id) => {
+                let (lock, path) = match locked {
+                    Some(Locked { file, path, .. }) => (Some(Arc::new(file)), Some(path)),
+                    None => (None, None),
+                };
+                Ok(Self { id, lock, path })
+            }
+            Err(error) => {
+                if let Some(locked) = locked {
+                    let _ = fs::remove_file(locked.path);
+                }
+                Err(error.into())
+            }
+        }
     }
 
-    /// Tells workers on other machines that this one lives. Whether its row is still there.
+    /// The lock: whoever has it makes the worker count as alive.
+    pub(super) fn lock(&self) -> Option<Arc<File>> {
+        self.lock.clone()
+    }
+
+    /// Tells other workers that this one lives. Whether its row is still there.
     pub(super) async fn beat(
         &self,
         connection: &impl ConnectionTrait,
         now: DateTime<Utc>,
     ) -> Result<bool, DbErr> {
+        // Others look for a change, whatever the clocks say.
         let result = connection
             .execute_raw(Statement::from_sql_and_values(
                 connection.get_database_backend(),
-                "UPDATE events_workers SET heartbeat_at = $2 WHERE id = $1",
+                "UPDATE events_workers SET heartbeat_at = CASE WHEN heartbeat_at < $2 THEN $2 ELSE heartbeat_at + 1 END \
+                 WHERE id = $1",
                 [self.id.into(), now.timestamp_millis().into()],
             ))
             .await?;
         Ok(result.rows_affected() == 1)
     }
 
-    /// Removes the row and the lock's file.
+    /// Removes the row, then the lock's file: if the row stays, the file tells others that they may remove both.
     pub(super) async fn leave(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
-        }
         connection
             .execute_raw(Statement::from_sql_and_values(
                 connection.get_database_backend(),
@@ -91,8 +78,44 @@ impl Presence {
                 [self.id.into()],
             ))
             .await?;
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
         Ok(())
     }
+}
+
+async fn insert(
+    store: &Store,
+    name: &str,
+    claims: &str,
+    locked: Option<&Locked>,
+    now: DateTime<Utc>,
+) -> Result<i64, DbErr> {
+    let place = locked.map(|locked| locked.place);
+    let row = store
+        .writer()
+        .query_one_raw(Statement::from_sql_and_values(
+            store.backend(),
+            "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
+             started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id",
+            [
+                name.into(),
+                host().into(),
+                boot().into(),
+                i64::from(std::process::id()).into(),
+                locked
+                    .map(|locked| locked.path.display().to_string())
+                    .into(),
+                place.map(|(device, _)| device).into(),
+                place.map(|(_, inode)| inode).into(),
+                claims.into(),
+                now.timestamp_millis().into(),
+            ],
+        ))
+        .await?
+        .ok_or(DbErr::RecordNotInserted)?;
+    row.try_get_by_index(0)
 }
 
 struct Locked {
@@ -103,16 +126,17 @@ struct Locked {
 }
 
 fn lock() -> io::Result<Locked> {
-    let folder = std::env::temp_dir().join("events-workers");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{}.lock", Uuid::now_v7()));
+    // No folder of our own: it would belong to the first user of the machine who runs a worker.
+    let path = std::env::temp_dir().join(format!("events-worker-{}.lock", Uuid::now_v7()));
     let file = File::create_new(&path)?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::Error(error) => error,
-        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
-    })?;
-    let place = place(&file)?;
-    Ok(Locked { file, path, place })
+    let locked = file.try_lock().map_err(io::Error::from);
+    match locked.and_then(|()| place(&file)) {
+        Ok(place) => Ok(Locked { file, path, place }),
+        Err(error) => {
+            let _ = fs::remove_file(&path);
+            Err(error)
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -1,7 +1,8 @@
 //! What is done for a worker that died: its jobs are claimed again.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
@@ -16,6 +17,8 @@ struct Other {
     boot: String,
     lock: Option<(PathBuf, (i64, i64))>,
     heartbeat_at: i64,
+    /// What workers of one process share.
+    process: (String, String, i64),
 }
 
 impl Other {
@@ -23,117 +26,189 @@ impl Other {
         let path: Option<String> = row.try_get_by_index(2)?;
         let device: Option<i64> = row.try_get_by_index(3)?;
         let inode: Option<i64> = row.try_get_by_index(4)?;
+        let boot: String = row.try_get_by_index(1)?;
         Ok(Self {
             id: row.try_get_by_index(0)?,
-            boot: row.try_get_by_index(1)?,
             lock: match (path, device, inode) {
                 (Some(path), Some(device), Some(inode)) => Some((path.into(), (device, inode))),
                 _ => None,
             },
             heartbeat_at: row.try_get_by_index(5)?,
+            process: (
+                row.try_get_by_index(6)?,
+                boot.clone(),
+                row.try_get_by_index(7)?,
+            ),
+            boot,
         })
-    }
-
-    fn is_dead(&self, now: DateTime<Utc>, lapse: Duration) -> bool {
-        let by_lock = self.lock.as_ref().map_or(Life::Unknown, |(path, place)| {
-            life_of(&self.boot, path, *place)
-        });
-        match by_lock {
-            Life::Dead => true,
-            Life::Lives => false,
-            Life::Unknown => {
-                let lapse = i64::try_from(lapse.as_millis()).unwrap_or(i64::MAX);
-                now.timestamp_millis().saturating_sub(self.heartbeat_at) > lapse
-            }
-        }
     }
 }
 
-/// Takes over from dead workers. A job that ran alone when its worker died is held by `me` from now on, and given
+/// What a worker has seen of the others: each one's heartbeat, and since when it has not changed. Only this machine's
+/// own steady clock counts, so that clocks that differ, or are set, make nobody dead.
+#[derive(Default)]
+pub(super) struct Watch(HashMap<i64, (i64, Instant)>);
+
+impl Watch {
+    fn is_dead(&mut self, other: &Other, lapse: Duration) -> bool {
+        let by_lock = other.lock.as_ref().map_or(Life::Unknown, |(path, place)| {
+            life_of(&other.boot, path, *place)
+        });
+        let now = Instant::now();
+        let seen = self.0.entry(other.id).or_insert((other.heartbeat_at, now));
+        if seen.0 != other.heartbeat_at {
+            *seen = (other.heartbeat_at, now);
+        }
+        // A process that hangs, or is stopped, keeps its lock, but not its jobs.
+        by_lock == Life::Dead || now.duration_since(seen.1) > lapse
+    }
+}
+
+/// Takes over from dead workers. A job that ran alone when its process died is held by `me` from now on, and given
 /// back here: its attempt is spent. Jobs that ran beside others get theirs back, and run alone the next time.
 pub(super) async fn reclaim(
     store: &Store,
     me: i64,
-    now: DateTime<Utc>,
+    watch: &mut Watch,
     lapse: Duration,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let backend = store.backend();
-    let others = store
+    let rows = store
         .reader()
-        .query_all_raw(Statement::from_sql_and_values(
-            backend,
-            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at FROM events_workers WHERE id <> $1",
-            [me.into()],
+        .query_all_raw(Statement::from_string(
+            store.backend(),
+            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at, host, process FROM events_workers",
         ))
         .await?;
-    let mut crashed = Vec::new();
-    for row in &others {
-        let other = Other::read(row)?;
-        if other.is_dead(now, lapse) {
-            crashed.extend(take_over(store, me, &other, now).await?);
+    let others = rows
+        .iter()
+        .map(Other::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    watch
+        .0
+        .retain(|id, _| others.iter().any(|other| other.id == *id));
+    let mut processes: BTreeMap<_, (Vec<&Other>, bool)> = BTreeMap::new();
+    for other in &others {
+        let (dead, lives) = processes.entry(&other.process).or_default();
+        if other.id != me && watch.is_dead(other, lapse) {
+            dead.push(other);
+        } else {
+            *lives = true;
         }
     }
+    let mut crashed = Vec::new();
+    for (dead, lives) in processes.values() {
+        if !dead.is_empty() {
+            crashed.extend(take_over(store, me, dead, *lives, now).await?);
+        }
+    }
+    release_orphans(store, now).await?;
     Ok(crashed)
 }
 
+/// Takes over from the dead workers of one process, which, if another worker of it lives, has not died: its worker was
+/// dropped.
 async fn take_over(
     store: &Store,
     me: i64,
-    dead: &Other,
+    dead: &[&Other],
+    process_lives: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
     let backend = store.backend();
     let transaction = store.begin().await?;
-    // Whoever deletes the row takes over; a worker that showed life meanwhile keeps it.
-    let deleted = transaction
-        .execute_raw(Statement::from_sql_and_values(
-            backend,
-            "DELETE FROM events_workers WHERE id = $1 AND heartbeat_at = $2",
-            [dead.id.into(), dead.heartbeat_at.into()],
-        ))
-        .await?;
-    if deleted.rows_affected() == 0 {
-        transaction.rollback().await?;
-        return Ok(Vec::new());
+    let mut taken = Vec::new();
+    for other in dead {
+        // Whoever deletes the row takes over; a worker that showed life meanwhile keeps it.
+        let deleted = transaction
+            .execute_raw(Statement::from_sql_and_values(
+                backend,
+                "DELETE FROM events_workers WHERE id = $1 AND heartbeat_at = $2",
+                [other.id.into(), other.heartbeat_at.into()],
+            ))
+            .await?;
+        if deleted.rows_affected() == 1 {
+            taken.push(*other);
+        }
     }
+    let of_them = list(&taken);
     let running = transaction
-        .query_all_raw(Statement::from_sql_and_values(
+        .query_all_raw(Statement::from_string(
             backend,
-            "SELECT id FROM events_jobs WHERE state = 1 AND worker = $1",
-            [dead.id.into()],
+            format!("SELECT id FROM events_jobs WHERE state = 1 AND worker IN ({of_them})"),
         ))
         .await?
         .len();
-    let crashed = if running == 1 {
+    let crashed = if running == 1 && !process_lives {
         let statement = format!(
-            "UPDATE events_jobs SET worker = $2, fence = fence + 1, changed_at = $3 WHERE state = 1 AND worker = $1 \
-             RETURNING {}",
+            "UPDATE events_jobs SET worker = $1, fence = fence + 1, changed_at = $2 \
+             WHERE state = 1 AND worker IN ({of_them}) RETURNING {}",
             claim::READ
         );
         let rows = transaction
             .query_all_raw(Statement::from_sql_and_values(
                 backend,
                 statement,
-                [dead.id.into(), me.into(), now.timestamp_millis().into()],
+                [me.into(), now.timestamp_millis().into()],
             ))
             .await?;
-        rows.iter()
-            .map(claim::read)
-            .collect::<Result<Vec<_>, _>>()?
+        claim::read_all(&transaction, &rows, now).await?
     } else {
+        let alone = if process_lives { "" } else { "alone = TRUE, " };
+        let statement = format!(
+            "UPDATE events_jobs SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 \
+             WHERE state = 1 AND worker IN ({of_them})"
+        );
         transaction
             .execute_raw(Statement::from_sql_and_values(
                 backend,
-                "UPDATE events_jobs SET state = 0, worker = NULL, alone = TRUE, attempts = attempts - 1, \
-                 changed_at = $2 WHERE state = 1 AND worker = $1",
-                [dead.id.into(), now.timestamp_millis().into()],
+                statement,
+                [now.timestamp_millis().into()],
             ))
             .await?;
         Vec::new()
     };
     transaction.commit().await?;
-    if let Some((path, _)) = &dead.lock {
+    for (path, _) in taken.iter().filter_map(|other| other.lock.as_ref()) {
         let _ = std::fs::remove_file(path);
     }
     Ok(crashed)
+}
+
+/// Ids as SQL has them. None: a list that no id is in.
+fn list(workers: &[&Other]) -> String {
+    let ids: Vec<String> = workers.iter().map(|other| other.id.to_string()).collect();
+    if ids.is_empty() {
+        "NULL".to_owned()
+    } else {
+        ids.join(", ")
+    }
+}
+
+/// Gives back what a worker claimed at the moment in which it was taken for dead: its row is gone, so that nobody
+/// would look after it.
+async fn release_orphans(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const ORPHANS: &str = "state = 1 AND worker NOT IN (SELECT id FROM events_workers)";
+    let any = store
+        .reader()
+        .query_one_raw(Statement::from_string(
+            store.backend(),
+            format!("SELECT 1 FROM events_jobs WHERE {ORPHANS} LIMIT 1"),
+        ))
+        .await?;
+    if any.is_some() {
+        let statement = format!(
+            "UPDATE events_jobs SET state = 0, worker = NULL, alone = TRUE, attempts = attempts - 1, changed_at = $1 \
+             WHERE {ORPHANS}"
+        );
+        store
+            .writer()
+            .execute_raw(Statement::from_sql_and_values(
+                store.backend(),
+                statement,
+                [now.timestamp_millis().into()],
+            ))
+            .await?;
+    }
+    Ok(())
 }

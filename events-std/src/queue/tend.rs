@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, Statement};
+use events_core::{Events, ParkReason};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
+use super::claim::{self, Claimed};
+use super::end;
 use crate::store::{Store, StoreError};
 
 /// So many rows are deleted in one transaction, so that others wait for a moment only.
@@ -20,35 +23,67 @@ pub(super) async fn forget_done(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let before = before(now, retention);
+    // What another worker deletes at this moment is its business.
+    let skip = if store.backend() == DbBackend::Postgres {
+        "FOR UPDATE SKIP LOCKED"
+    } else {
+        ""
+    };
     let result = store
         .writer()
         .execute_raw(Statement::from_sql_and_values(
             store.backend(),
-            "DELETE FROM events_jobs WHERE id IN \
-             (SELECT id FROM events_jobs WHERE state = 2 AND changed_at < $1 ORDER BY changed_at LIMIT $2)",
+            format!(
+                "DELETE FROM events_jobs WHERE id IN \
+             (SELECT id FROM events_jobs WHERE state = 2 AND changed_at < $1 ORDER BY changed_at LIMIT $2 {skip})"
+            ),
             [before.into(), BATCH.into()],
         ))
         .await?;
     Ok(result.rows_affected() == BATCH.unsigned_abs())
 }
 
-/// Parks jobs that have been due for [`UNKNOWN_AFTER`] and that no live worker claims.
-pub(super) async fn park_unknown(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let (texts, newline) = if store.backend() == sea_orm::DbBackend::Postgres {
-        ("SELECT json_array_elements_text(w.claims::json)", "E'\\n'")
+/// Parks jobs that have been due for [`UNKNOWN_AFTER`] and that no live worker claims. Whether there may be more.
+pub(super) async fn park_unknown(
+    events: &Events,
+    store: &Store,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let backend = store.backend();
+    let (texts, newline, skip) = if backend == DbBackend::Postgres {
+        (
+            "SELECT json_array_elements_text(w.claims::json)",
+            "E'\\n'",
+            "FOR UPDATE OF j SKIP LOCKED",
+        )
     } else {
-        ("SELECT value FROM json_each(w.claims)", "char(10)")
+        ("SELECT value FROM json_each(w.claims)", "char(10)", "")
     };
-    let statement = format!(
-        "UPDATE events_jobs SET state = 3, reason = 'unknown listener', changed_at = $2, \
-         error = 'no worker has known this event, version and listener for 7 days' \
-         WHERE state = 0 AND run_at < $1 AND NOT EXISTS (SELECT 1 FROM events_workers AS w WHERE \
-         events_jobs.event || {newline} || events_jobs.version || {newline} || events_jobs.listener IN ({texts}))"
+    let unknown = format!(
+        "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND j.run_at < $1 AND NOT EXISTS \
+         (SELECT 1 FROM events_workers AS w WHERE \
+         j.event || {newline} || j.version || {newline} || j.listener IN ({texts})) LIMIT "
     );
-    store
-        .writer()
-        .execute_raw(Statement::from_sql_and_values(
-            store.backend(),
+    let first = store
+        .reader()
+        .query_one_raw(Statement::from_sql_and_values(
+            backend,
+            format!("{unknown} 1"),
+            [before(now, UNKNOWN_AFTER).into()],
+        ))
+        .await?;
+    if first.is_none() {
+        return Ok(false);
+    }
+    let transaction = store.begin().await?;
+    let statement = format!(
+        "UPDATE events_jobs SET state = 1, fence = fence + 1, changed_at = $2 \
+         WHERE id IN ({unknown} {BATCH} {skip}) AND state = 0 RETURNING {}",
+        claim::READ
+    );
+    let rows = transaction
+        .query_all_raw(Statement::from_sql_and_values(
+            backend,
             statement,
             [
                 before(now, UNKNOWN_AFTER).into(),
@@ -56,7 +91,25 @@ pub(super) async fn park_unknown(store: &Store, now: DateTime<Utc>) -> Result<()
             ],
         ))
         .await?;
-    Ok(())
+    for claimed in claim::read_all(&transaction, &rows, now).await? {
+        let reason = reason_of(events, &claimed);
+        let error = "no worker has known this event, version and listener for 7 days";
+        end::park(&transaction, claimed.hold, reason, error, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX) == BATCH)
+}
+
+/// What of the job is unknown, as far as this program can tell.
+fn reason_of(events: &Events, claimed: &Claimed) -> ParkReason {
+    let job = &claimed.job;
+    let known = events.claimable();
+    let mut of_event = known.iter().filter(|known| known.event == job.event);
+    match of_event.next() {
+        None => ParkReason::UnknownEvent,
+        Some(known) if known.version != job.version => ParkReason::UnknownVersion,
+        Some(_) => ParkReason::UnknownListener,
+    }
 }
 
 fn before(now: DateTime<Utc>, span: Duration) -> i64 {

@@ -1,22 +1,25 @@
 //! One turn: the ends of claims and the next claims, in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::Claimable;
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::queue::claim::{self, Claimed, Terms};
+use crate::queue::claim::{self, Claimed, Hold, Terms};
 use crate::queue::end::{self, Ended};
 use crate::store::{Store, StoreError};
 
-/// What a worker may claim: fixed when it starts.
+/// What a worker may claim. Only its id changes, when it was taken for dead and enters itself anew.
 pub(super) struct Scope {
     pub(super) worker: i64,
     pub(super) queues: Vec<String>,
     pub(super) limits: BTreeMap<String, usize>,
     /// The keys of its listeners, as a JSON list.
     pub(super) keys: String,
+    /// The queues, as a JSON list.
+    queue_list: String,
     known: BTreeMap<String, Claimable>,
 }
 
@@ -34,9 +37,11 @@ impl Scope {
         own.sort();
         own.dedup();
         let keys: Vec<&String> = known.keys().collect();
+        let queues = if queues.is_empty() { own } else { queues };
         Self {
             worker: 0,
-            queues: if queues.is_empty() { own } else { queues },
+            queue_list: serde_json::to_string(&queues).unwrap_or_else(|_| "[]".to_owned()),
+            queues,
             limits,
             keys: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
             known,
@@ -55,9 +60,17 @@ impl Scope {
         let limit = self.limits.get(queue).copied().unwrap_or(usize::MAX);
         limit.saturating_sub(running.get(queue).copied().unwrap_or_default())
     }
+
+    fn terms(&self, now: DateTime<Utc>) -> Terms<'_> {
+        Terms {
+            worker: self.worker,
+            keys: &self.keys,
+            now,
+        }
+    }
 }
 
-/// Ends claims and takes at most `free` new ones, in one transaction. While `alone`, nothing else may run.
+/// Ends claims and takes at most `free` new ones, in one transaction.
 pub(super) async fn turn(
     store: &Store,
     scope: &Scope,
@@ -66,11 +79,7 @@ pub(super) async fn turn(
     running: &BTreeMap<String, usize>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let terms = Terms {
-        worker: scope.worker,
-        keys: &scope.keys,
-        now,
-    };
+    let terms = scope.terms(now);
     let transaction = store.begin().await?;
     end::write(&transaction, ended, now).await?;
     let mut claimed = Vec::new();
@@ -90,56 +99,73 @@ pub(super) async fn turn_alone(
     scope: &Scope,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let waits = store
-        .reader()
-        .query_one_raw(Statement::from_sql_and_values(
-            store.backend(),
-            "SELECT 1 FROM events_jobs WHERE state = 0 AND alone AND run_at <= $1 LIMIT 1",
-            [now.timestamp_millis().into()],
-        ))
-        .await?;
-    if waits.is_none() {
+    if !alone_waits(store, scope, Duration::ZERO, now).await? {
         return Ok(Vec::new());
     }
-    let queues = serde_json::to_string(&scope.queues).unwrap_or_else(|_| "[]".to_owned());
-    let terms = Terms {
-        worker: scope.worker,
-        keys: &scope.keys,
-        now,
-    };
+    let terms = scope.terms(now);
     let transaction = store.begin().await?;
-    let claimed = claim::claim_alone(&transaction, &terms, &queues).await?;
+    let claimed = claim::claim_alone(&transaction, &terms, &scope.queue_list).await?;
     transaction.commit().await?;
     Ok(claimed)
 }
 
-/// Gives claims back, with their attempts.
-pub(super) async fn release(
+/// Whether a job that must run alone has been due for so long.
+pub(super) async fn alone_waits(
     store: &Store,
-    claims: &[Claimed],
+    scope: &Scope,
+    since: Duration,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let transaction = store.begin().await?;
-    for claimed in claims {
-        end::release(&transaction, claimed, now).await?;
+) -> Result<bool, StoreError> {
+    // Nearly always there is none, which a small index tells at once.
+    let any = store
+        .reader()
+        .query_one_raw(Statement::from_string(
+            store.backend(),
+            "SELECT 1 FROM events_jobs WHERE state = 0 AND alone LIMIT 1",
+        ))
+        .await?;
+    if any.is_none() {
+        return Ok(false);
     }
-    transaction.commit().await?;
-    Ok(())
+    let terms = scope.terms(now - since);
+    Ok(claim::alone_waits(store.reader(), &terms, &scope.queue_list).await?)
+}
+
+/// The claims that the store has as this worker's own, but for those that it knows of: a claim may have been committed
+/// although the commit failed.
+pub(super) async fn unknown_claims(
+    store: &Store,
+    scope: &Scope,
+    known: &HashSet<Hold>,
+) -> Result<Vec<Hold>, StoreError> {
+    let rows = store
+        .writer()
+        .query_all_raw(Statement::from_sql_and_values(
+            store.backend(),
+            "SELECT id, fence FROM events_jobs WHERE state = 1 AND worker = $1",
+            [scope.worker.into()],
+        ))
+        .await?;
+    let mut unknown = Vec::new();
+    for row in rows {
+        let hold = Hold {
+            id: row.try_get_by_index(0)?,
+            fence: row.try_get_by_index(1)?,
+        };
+        if !known.contains(&hold) {
+            unknown.push(hold);
+        }
+    }
+    Ok(unknown)
 }
 
 /// Whether a job that this worker may claim is pending or running anywhere.
 pub(super) async fn anything_left(store: &Store, scope: &Scope) -> Result<bool, StoreError> {
-    let (texts, newline) = if store.backend() == sea_orm::DbBackend::Postgres {
-        ("SELECT json_array_elements_text", "E'\\n'")
+    let (texts, newline, cast) = if store.backend() == sea_orm::DbBackend::Postgres {
+        ("SELECT json_array_elements_text", "E'\\n'", "::json")
     } else {
-        ("SELECT value FROM json_each", "char(10)")
+        ("SELECT value FROM json_each", "char(10)", "")
     };
-    let cast = if store.backend() == sea_orm::DbBackend::Postgres {
-        "::json"
-    } else {
-        ""
-    };
-    let queues = serde_json::to_string(&scope.queues).unwrap_or_else(|_| "[]".to_owned());
     let statement = format!(
         "SELECT 1 FROM events_jobs WHERE state IN (0, 1) AND queue IN ({texts}($1{cast})) \
          AND event || {newline} || version || {newline} || listener IN ({texts}($2{cast})) LIMIT 1"
@@ -149,7 +175,7 @@ pub(super) async fn anything_left(store: &Store, scope: &Scope) -> Result<bool, 
         .query_one_raw(Statement::from_sql_and_values(
             store.backend(),
             statement,
-            [queues.into(), scope.keys.as_str().into()],
+            [scope.queue_list.as_str().into(), scope.keys.as_str().into()],
         ))
         .await?;
     Ok(row.is_some())

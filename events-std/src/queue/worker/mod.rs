@@ -3,6 +3,8 @@
 mod cycle;
 mod job;
 mod run;
+mod runs;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,6 +16,10 @@ use crate::store::{Store, StoreError};
 
 /// How long a listener may run where it says nothing.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a listener that asks for its job's transaction may run on SQLite, whatever timeout it has: all others who
+/// write wait for it.
+pub(crate) const LONGEST_IN_SQLITE: Duration = Duration::from_secs(5);
 
 /// Runs queued listeners from a store. Any number of workers may share one, on any number of machines with Postgres,
 /// in any number of processes with SQLite.
@@ -43,6 +49,7 @@ pub struct Worker {
     grace: Duration,
     lapse: Duration,
     retention: Option<Duration>,
+    start_within: Duration,
 }
 
 /// What a worker left when it stopped.
@@ -84,6 +91,7 @@ impl Worker {
             grace: Duration::from_secs(30),
             lapse: Duration::from_mins(1),
             retention: Some(Duration::from_hours(24)),
+            start_within: Duration::from_mins(1),
         }
     }
 
@@ -123,9 +131,16 @@ impl Worker {
         self
     }
 
-    /// After how long without a sign of life a worker on another machine counts as dead. At least 3 s.
+    /// After how long without a sign of life another worker counts as dead. At least 3 s. One whose process died on
+    /// this machine is noticed within a second.
     pub fn heartbeat_lapse(mut self, time: Duration) -> Self {
         self.lapse = time.max(Duration::from_secs(3));
+        self
+    }
+
+    /// How long it tries to enter itself in the store when it starts, a minute unless given. Later it tries for ever.
+    pub fn start_within(mut self, time: Duration) -> Self {
+        self.start_within = time;
         self
     }
 

@@ -1,127 +1,141 @@
 //! The worker's loop.
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use events_core::{Events, ParkReason};
-use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::cycle::{self, Scope};
-use super::job::{self, Outcome};
+use super::runs::Runs;
 use super::{Left, Worker, WorkerError};
-use crate::queue::claim::Claimed;
-use crate::queue::end::Ended;
+use crate::queue::end::{End, Ended};
 use crate::queue::presence::Presence;
-use crate::queue::{reclaim, tend};
-use crate::store::{Store, StoreError};
+use crate::queue::reclaim::{self, Watch};
+use crate::queue::tend;
+use crate::store::StoreError;
 
 /// How often a worker looks after others, its own heartbeat included.
 const LOOK_AFTER: Duration = Duration::from_millis(400);
 /// How often finished and unknown jobs are tended.
 const TEND: Duration = Duration::from_mins(1);
+/// How soon again, if there was more than was done at once.
+const TEND_MORE: Duration = Duration::from_millis(20);
 /// The longest wait after a failure of the database.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// Under load, ends of claims gather for so long, so that one transaction writes many.
-const GATHER: Duration = Duration::from_millis(2);
+/// A job that must run alone waits so long for a moment in which nothing runs; then nothing new is begun before it.
+const ALONE_WAITS: Duration = Duration::from_millis(400);
+/// How long the end may take beyond the grace time, where the database is away.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(
     worker: Worker,
     shutdown: impl Future<Output = ()>,
     drain: bool,
 ) -> Result<Left, WorkerError> {
+    let mut shutdown = pin!(shutdown);
     let mut scope = Scope::new(
         worker.queues.clone(),
         worker.limits.clone(),
         worker.events.claimable(),
     );
-    let presence = Presence::enter(
-        &worker.store,
-        &worker.name,
-        &scope.keys,
-        worker.events.now(),
-    )
-    .await
-    .map_err(WorkerError::Start)?;
+    let Some(presence) = enter(&worker, &scope, shutdown.as_mut()).await? else {
+        return Ok(Left::default());
+    };
     scope.worker = presence.id;
     let listening = crate::store::listen(&worker.store);
     let mut state = State {
+        runs: Runs::new(&worker, presence.lock()),
         worker: &worker,
         scope,
-        running: JoinSet::new(),
-        held: BTreeMap::new(),
-        by_queue: BTreeMap::new(),
-        ended: Vec::new(),
-        hanging: Vec::new(),
-        alone: false,
+        presence,
+        beaten: Instant::now(),
+        watch: Watch::default(),
+        alone_waits: false,
+        stopping: false,
+        in_doubt: false,
         failures: 0,
-        left: Left::default(),
     };
-    let result = state.work(&presence, shutdown, drain).await;
-    state.stop().await;
-    let left = state.left;
+    let result = state.work(shutdown, drain).await;
+    let left = state.stop().await;
     drop(listening);
-    if let Err(error) = presence.leave(worker.store.writer()).await {
+    if let Err(error) = state.presence.leave(worker.store.writer()).await {
         tracing::warn!(%error, "the worker could not sign off: others will find it dead");
     }
     result.map(|()| left)
 }
 
+/// Enters the worker, in several tries if the database is away. None: the shutdown came first.
+async fn enter(
+    worker: &Worker,
+    scope: &Scope,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<Presence>, WorkerError> {
+    let until = Instant::now() + worker.start_within;
+    let mut pause = worker.poll;
+    loop {
+        let (store, now) = (&worker.store, worker.events.now());
+        match Presence::enter(store, &worker.name, &scope.keys, now).await {
+            Ok(presence) => return Ok(Some(presence)),
+            Err(error) if Instant::now() + pause >= until => return Err(WorkerError::Start(error)),
+            Err(error) => {
+                tracing::error!(%error, "the worker could not start: it will try again");
+            }
+        }
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(None),
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_BACKOFF);
+    }
+}
+
 struct State<'w> {
     worker: &'w Worker,
     scope: Scope,
-    running: JoinSet<Outcome>,
-    /// The claims that run, by id.
-    held: BTreeMap<i64, Claimed>,
-    by_queue: BTreeMap<String, usize>,
-    /// Ends that are not written yet.
-    ended: Vec<Ended>,
-    hanging: Vec<JoinHandle<()>>,
-    /// Whether the job that runs must run alone.
-    alone: bool,
+    presence: Presence,
+    /// When others were last told that this worker lives.
+    beaten: Instant,
+    watch: Watch,
+    runs: Runs,
+    /// Whether a job that must run alone has waited long enough.
+    alone_waits: bool,
+    /// Whether the shutdown has begun: nothing new is claimed.
+    stopping: bool,
+    /// Whether the store may hold claims that this worker does not know to be its own.
+    in_doubt: bool,
     /// Failures of the database since its last success.
     failures: u32,
-    left: Left,
 }
 
 impl State<'_> {
     async fn work(
         &mut self,
-        presence: &Presence,
-        shutdown: impl Future<Output = ()>,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
         drain: bool,
     ) -> Result<(), WorkerError> {
-        let mut shutdown = pin!(shutdown);
         let mut look_after = tokio::time::interval(LOOK_AFTER);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tend = tokio::time::interval(TEND);
         tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pushed = self.worker.store.pushed().clone();
-        let mut heartbeat = Instant::now();
         loop {
-            self.hanging.retain(|thread| !thread.is_finished());
-            if self.hanging.len() >= self.worker.concurrency {
+            if self.runs.hanging() >= self.worker.concurrency {
                 return Err(WorkerError::AllAbandoned(self.worker.concurrency));
+            }
+            // After a long sleep, as of a process that was stopped, others may have taken over.
+            if self.beaten.elapsed() > self.worker.lapse / 2 {
+                self.beat().await;
             }
             // Told of pushes from here on, so that none between the claim and the wait is missed.
             let mut told = pin!(pushed.notified());
             told.as_mut().enable();
-            let more = match self.turn().await {
-                Ok(claimed) => {
-                    self.failures = 0;
-                    claimed > 0 && self.free() > 0
-                }
-                Err(error) => {
-                    self.report(&error);
-                    false
-                }
-            };
-            if more {
-                continue;
+            match self.turn().await {
+                Ok(()) => self.failures = 0,
+                Err(error) => self.report(&error),
             }
-            if drain && self.failures == 0 && self.running.is_empty() && self.ended.is_empty() {
+            if drain && self.failures == 0 && self.runs.is_idle() {
                 match cycle::anything_left(&self.worker.store, &self.scope).await {
                     Ok(false) => return Ok(()),
                     Ok(true) => {}
@@ -129,22 +143,18 @@ impl State<'_> {
                 }
             }
             let (pause, may_claim) = (self.pause(), self.failures == 0 && self.free() > 0);
+            // What must not wait for ever comes before what there may always be more of.
             tokio::select! {
                 biased;
                 () = &mut shutdown => return Ok(()),
-                Some(outcome) = self.running.join_next(), if !self.running.is_empty() => {
-                    self.note(outcome);
-                    self.gather().await;
-                }
-                () = &mut told, if may_claim => {}
-                _ = look_after.tick() => {
-                    if heartbeat.elapsed() * 3 >= self.worker.lapse {
-                        heartbeat = Instant::now();
-                        self.beat(presence).await;
+                _ = look_after.tick() => self.look_after().await,
+                _ = tend.tick() => {
+                    if self.tend().await {
+                        tend.reset_after(TEND_MORE);
                     }
-                    self.reclaim().await;
                 }
-                _ = tend.tick() => self.tend().await,
+                () = self.runs.next(), if self.runs.any() => self.runs.gather().await,
+                () = &mut told, if may_claim => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -161,118 +171,110 @@ impl State<'_> {
 
     /// How many more jobs may run.
     fn free(&self) -> usize {
-        if self.alone {
-            return 0;
+        if self.alone_waits || self.stopping {
+            0
+        } else {
+            self.runs.free(self.worker.concurrency)
         }
-        let taken = self.running.len() + self.hanging.len();
-        self.worker.concurrency.saturating_sub(taken)
     }
 
-    /// Writes the ends there are and claims as much as fits. The number of new claims.
-    async fn turn(&mut self) -> Result<usize, StoreError> {
+    /// Writes the ends there are and claims as much as fits.
+    async fn turn(&mut self) -> Result<(), StoreError> {
         let (store, now) = (&self.worker.store, self.worker.events.now());
+        if self.in_doubt {
+            let known = self.runs.holds();
+            for hold in cycle::unknown_claims(store, &self.scope, &known).await? {
+                let end = End::GivenBack;
+                self.runs.ended.push(Ended { hold, end });
+            }
+        }
+        // From the begin on a failure leaves open what was committed.
+        self.in_doubt = true;
+        if self.runs.is_idle() {
+            self.alone_waits = false;
+            if self.free() > 0 {
+                let claimed = cycle::turn_alone(store, &self.scope, now).await?;
+                self.runs.alone = !claimed.is_empty();
+                self.runs.start(&self.scope, claimed);
+            }
+        }
         let free = self.free();
-        let mut claimed = Vec::new();
-        if free > 0 && self.running.is_empty() && self.ended.is_empty() {
-            claimed = cycle::turn_alone(store, &self.scope, now).await?;
-            self.alone = !claimed.is_empty();
+        if free > 0 || !self.runs.ended.is_empty() {
+            let (ended, running) = (&self.runs.ended, &self.runs.by_queue);
+            let claimed = cycle::turn(store, &self.scope, ended, free, running, now).await?;
+            self.runs.ended.clear();
+            self.runs.start(&self.scope, claimed);
         }
-        if claimed.is_empty() && (free > 0 || !self.ended.is_empty()) {
-            let ended = &self.ended;
-            claimed = cycle::turn(store, &self.scope, ended, free, &self.by_queue, now).await?;
-            self.ended.clear();
-        }
-        let count = claimed.len();
-        for claimed in claimed {
-            self.start(claimed);
-        }
-        Ok(count)
+        self.in_doubt = false;
+        Ok(())
     }
 
-    fn start(&mut self, claimed: Claimed) {
-        *self.by_queue.entry(claimed.job.queue.clone()).or_default() += 1;
-        self.held.insert(claimed.id, claimed.clone());
-        let listener = self.scope.listener(&claimed).cloned();
-        self.running.spawn(job::run(
-            self.worker.events.clone(),
-            self.worker.store.clone(),
-            claimed,
-            listener,
-        ));
-    }
-
-    /// Notes that a run has ended.
-    fn note(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
-        match outcome {
-            Ok(Outcome { ended, hangs }) => {
-                self.held.remove(&ended.claimed.id);
-                if let Some(running) = self.by_queue.get_mut(&ended.claimed.job.queue) {
-                    *running = running.saturating_sub(1);
-                }
-                self.left.ended += 1;
-                self.ended.push(ended);
-                self.hanging.extend(hangs);
-            }
+    /// Looks after this worker's sign of life, the jobs of those that died, and jobs that must run alone.
+    async fn look_after(&mut self) {
+        if self.beaten.elapsed() * 3 >= self.worker.lapse {
+            self.beat().await;
+        }
+        let (worker, now) = (self.worker, self.worker.events.now());
+        let watch = &mut self.watch;
+        match reclaim::reclaim(&worker.store, self.scope.worker, watch, worker.lapse, now).await {
+            Ok(crashed) => self.runs.conclude_crashed(&self.scope, crashed),
             Err(error) => {
-                tracing::error!(%error, "the run of a job was stopped: its claim is given back at the end")
+                self.in_doubt = true;
+                self.report(&error);
             }
         }
-        if self.running.is_empty() {
-            self.alone = false;
+        if self.runs.any() {
+            match cycle::alone_waits(&worker.store, &self.scope, ALONE_WAITS, now).await {
+                Ok(waits) => self.alone_waits = waits,
+                Err(error) => self.report(&error),
+            }
         }
     }
 
-    /// Under load, lets more runs end before their ends are written together.
-    async fn gather(&mut self) {
-        let until = Instant::now() + GATHER;
-        let enough = self.worker.concurrency / 2;
-        while self.running.len() > enough {
-            let next = tokio::time::timeout_at(until, self.running.join_next());
-            match next.await {
-                Ok(Some(outcome)) => self.note(outcome),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        while let Some(outcome) = self.running.try_join_next() {
-            self.note(outcome);
-        }
-    }
-
-    async fn beat(&mut self, presence: &Presence) {
+    async fn beat(&mut self) {
         let (store, now) = (&self.worker.store, self.worker.events.now());
-        match presence.beat(store.writer(), now).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(
-                worker = presence.id,
-                "others took this worker for dead: what it ran is run again"
-            ),
+        match self.presence.beat(store.writer(), now).await {
+            Ok(true) => self.beaten = Instant::now(),
+            Ok(false) => self.enter_anew().await,
             Err(error) => self.report(&error.into()),
         }
     }
 
-    /// Takes over from workers that died.
-    async fn reclaim(&mut self) {
+    /// Others took this worker for dead: what it ran is run again elsewhere, so that it stops here.
+    async fn enter_anew(&mut self) {
         let (worker, now) = (self.worker, self.worker.events.now());
-        match reclaim::reclaim(&worker.store, self.scope.worker, now, worker.lapse).await {
-            Ok(crashed) => {
-                for claimed in crashed {
-                    self.ended.push(conclude(&worker.events, claimed).await);
-                }
+        tracing::warn!(
+            worker = self.presence.id,
+            running = self.runs.count(),
+            "others took this worker for dead: it starts anew"
+        );
+        self.runs.forget_all();
+        match Presence::enter(&worker.store, &worker.name, &self.scope.keys, now).await {
+            Ok(presence) => {
+                self.scope.worker = presence.id;
+                self.runs.means.lock = presence.lock();
+                self.presence = presence;
+                self.beaten = Instant::now();
             }
             Err(error) => self.report(&error),
         }
     }
 
-    async fn tend(&mut self) {
-        let (store, now) = (&self.worker.store, self.worker.events.now());
-        if let Err(error) = tend::park_unknown(store, now).await {
-            self.report(&error);
+    /// Whether there is more to do.
+    async fn tend(&mut self) -> bool {
+        let (worker, now) = (self.worker, self.worker.events.now());
+        let mut more = false;
+        match tend::park_unknown(&worker.events, &worker.store, now).await {
+            Ok(unknown) => more |= unknown,
+            Err(error) => self.report(&error),
         }
-        if let Some(retention) = self.worker.retention {
-            while let Ok(true) = tend::forget_done(store, retention, now).await {
-                tokio::task::yield_now().await;
+        if let Some(retention) = worker.retention {
+            match tend::forget_done(&worker.store, retention, now).await {
+                Ok(done) => more |= done,
+                Err(error) => self.report(&error),
             }
         }
+        more
     }
 
     fn report(&mut self, error: &StoreError) {
@@ -281,42 +283,39 @@ impl State<'_> {
     }
 
     /// Lets running jobs end within the grace time, and gives the rest back.
-    async fn stop(&mut self) {
+    async fn stop(&mut self) -> Left {
         let until = Instant::now() + self.worker.grace;
-        while !self.running.is_empty() {
-            match tokio::time::timeout_at(until, self.running.join_next()).await {
-                Ok(Some(outcome)) => self.note(outcome),
-                Ok(None) | Err(_) => break,
+        self.stopping = true;
+        while !self.runs.is_idle() {
+            let written = self.turn().await;
+            if let Err(error) = &written {
+                self.report(error);
+            }
+            if self.beaten.elapsed() * 3 >= self.worker.lapse {
+                self.beat().await;
+            }
+            let pause = if written.is_ok() {
+                self.worker.lapse / 3
+            } else {
+                self.pause()
+            };
+            tokio::select! {
+                biased;
+                () = self.runs.next(), if self.runs.any() => self.runs.gather().await,
+                () = tokio::time::sleep_until(until) => break,
+                () = tokio::time::sleep(pause) => {}
             }
         }
-        let (store, now): (&Store, _) = (&self.worker.store, self.worker.events.now());
-        let rest: Vec<Claimed> = self.held.values().cloned().collect();
-        self.running.abort_all();
-        let none = BTreeMap::new();
-        if let Err(error) = cycle::turn(store, &self.scope, &self.ended, 0, &none, now).await {
-            tracing::error!(%error, "the ends of the last jobs could not be written: they will be run again");
-        }
-        if !rest.is_empty() {
-            match cycle::release(store, &rest, now).await {
-                Ok(()) => self.left.released = rest.len(),
-                Err(error) => {
-                    tracing::error!(%error, "the last jobs could not be given back: others will find them");
-                }
+        let released = self.runs.give_back().await;
+        let until = Instant::now() + LAST_WORDS;
+        while let Err(error) = self.turn().await {
+            self.report(&error);
+            if Instant::now() >= until {
+                tracing::error!("the last jobs could not be given back: others will find them");
+                return self.runs.left(0);
             }
+            tokio::time::sleep(self.pause().min(LAST_WORDS / 10)).await;
         }
-        self.hanging.retain(|thread| !thread.is_finished());
-        self.left.abandoned = self.hanging.len();
+        self.runs.left(released)
     }
-}
-
-/// What follows the death of a process in a job's attempt.
-async fn conclude(events: &Events, claimed: Claimed) -> Ended {
-    let verdict = events
-        .conclude(
-            &claimed.job,
-            ParkReason::Crashed,
-            "the process died while the listener ran",
-        )
-        .await;
-    Ended { claimed, verdict }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::delivery::{Attempt, Delivery};
 use crate::dispatch::ErrorPolicy;
 use crate::erased::Place;
-use crate::event::{Allowed, AnyEvent, Event, EventMeta, Upcast};
+use crate::event::{Allowed, AnyEvent, Event, EventMeta, Meta, Upcast};
 use crate::events::Events;
 use crate::extensions::Extensions;
 use crate::state::State;
@@ -155,10 +155,9 @@ impl Event for NoEvent {
     type Response = ();
     type Queueing = Allowed;
 
-    fn meta() -> &'static EventMeta {
-        static META: LazyLock<EventMeta> = LazyLock::new(|| {
-            EventMeta::new::<NoEvent>("NoEvent", module_path!(), file!(), line!())
-        });
+    fn meta() -> &'static Meta<Self> {
+        static META: Meta<NoEvent> =
+            Meta::new(EventMeta::new("NoEvent", module_path!(), file!(), line!()));
         &META
     }
 }

@@ -146,7 +146,7 @@ impl Events {
         &self,
         event: &E,
     ) -> Result<Dispatched<E::Response>, DispatchError<E::Response>> {
-        let report = match self.inner.way_sync(E::meta()) {
+        let report = match self.inner.way_sync(&E::meta().any) {
             Way::Empty => None,
             Way::Plain(table) => run_sync(self, event, table),
             Way::Ordered => dispatch_ordered_sync(self, event, false),

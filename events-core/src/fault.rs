@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::dispatch::ListenerInfo;
 use crate::event::EventMeta;
-use crate::listener::{ListenerRecord, Source};
+use crate::listener::Source;
 use crate::table::Record;
 
 /// The kinds of fault that `build` finds.
@@ -113,12 +113,13 @@ impl Fault {
         .on(meta.display_name().to_owned())
     }
 
-    pub(crate) fn mismatched(record: &ListenerRecord, meta: &EventMeta) -> Self {
+    pub(crate) fn mismatched(listener: &Record, meta: &EventMeta) -> Self {
         Self::new(
             FaultKind::Mismatched,
-            format!("the record of `{}` is not for this event", record.name),
+            "has a record that is not for this event".to_owned(),
             "let `#[listener]` write it".to_owned(),
         )
+        .at(listener)
         .on(meta.display_name().to_owned())
     }
 }

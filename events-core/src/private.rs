@@ -10,8 +10,8 @@ pub use crate::durable::{
 pub use crate::erased::{ErasedEvent, Note, Outcome};
 pub use crate::event::{
     Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, CloneFn, Combine, DebugFn,
-    Decoding, DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Probe, Queueing,
-    Unclonable, Undebuggable,
+    Decoding, DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Meta, Probe, Queueing,
+    Unclonable, Undebuggable, meta_of,
 };
 pub use crate::future::BoxFuture;
 pub use crate::listener::{

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::erased::{HotSlice, Resolved};
 use crate::event::{AnyEvent, EventMeta};
 use crate::fault::Fault;
-use crate::listener::{Hears, Kind, ListenerRecord, Need, Needs};
+use crate::listener::{GivenType, Hears, Kind, ListenerRecord, Need, Needs};
 use crate::state::States;
 
 /// A listener's record: linked, or made by this dispatcher.
@@ -287,7 +287,7 @@ fn entry(
         Hears::Types(_) | Hears::Pattern(_) => None,
     };
     if !casts_to(record, meta, rank) {
-        faults.push(Fault::mismatched(record, meta));
+        faults.push(Fault::mismatched(&wired.record, meta));
     }
     let needs = record.needs.map(Needs::of).unwrap_or_default();
     Entry {
@@ -310,7 +310,10 @@ fn casts_to(record: &ListenerRecord, meta: &EventMeta, rank: Rank) -> bool {
         (Hears::Category(category), _) => category().type_id,
         _ => any,
     };
-    let fits = |heard: TypeId| heard == wanted || heard == any;
+    // A cast to an event type is unseen: it must be this event's. Others find their way by themselves.
+    let fits = |heard: GivenType| {
+        (heard.id == wanted || heard.id == any) && (!heard.is_event || heard.id == meta.type_id)
+    };
     fits(record.heard) && record.when.is_none_or(|when| fits(when.heard))
 }
 

@@ -10,6 +10,7 @@ fn ui() {
     for group in [
         "category",
         "event",
+        "kernel",
         "link_all",
         "listener",
         "listeners",

@@ -122,7 +122,7 @@ impl EventsBuilder {
         listener: impl IntoListener<E, Form>,
     ) -> Self {
         self.wired.push(Closure::typed(listener).into_wired(name));
-        self.events.push(E::meta());
+        self.events.push(E::meta().any());
         self
     }
 
@@ -181,7 +181,7 @@ impl EventsBuilder {
 
     /// Makes an event known by hand, so that its jobs are recognised and patterns find it from the start.
     pub fn register_event<E: Event>(mut self) -> Self {
-        self.events.push(E::meta());
+        self.events.push(E::meta().any());
         self
     }
 

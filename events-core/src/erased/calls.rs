@@ -33,7 +33,7 @@ pub(crate) type Holds = unsafe fn(NonNull<()>, &Context<'_>) -> bool;
 ///
 /// As for [`Call`].
 pub(crate) unsafe fn call_sync<L: SyncListener>(event: NonNull<()>, cx: &Context<'_>) -> Outcome {
-    let args = match Arguments::extract(cx) {
+    let args = match Arguments::extract(cx, OnEntry(())) {
         Ok(args) => args,
         Err(error) => return refused(error),
     };
@@ -45,7 +45,7 @@ pub(crate) unsafe fn call_sync<L: SyncListener>(event: NonNull<()>, cx: &Context
 ///
 /// As for [`Call`], and the context belongs to a dispatch with a store.
 pub(crate) unsafe fn call_async<L: AsyncListener>(event: NonNull<()>, cx: &Context<'_>) -> Outcome {
-    let args = match Arguments::extract(cx) {
+    let args = match Arguments::extract(cx, OnEntry(())) {
         Ok(args) => args,
         Err(error) => return refused(error),
     };
@@ -72,6 +72,10 @@ pub(crate) unsafe fn holds<C: Condition>(event: NonNull<()>, cx: &Context<'_>) -
 pub(super) unsafe fn end(_: NonNull<()>, _: &Context<'_>) -> Outcome {
     Outcome::END
 }
+
+/// Says that the context stands on the entry of the listener whose arguments are made, so that what they need was
+/// looked up for them. Only the calls above make one.
+pub struct OnEntry(());
 
 #[cold]
 fn refused(error: BoxError) -> Outcome {

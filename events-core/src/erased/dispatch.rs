@@ -61,7 +61,7 @@ impl<E: Event> Future for Dispatch<'_, E> {
             let way = if this.until_answer {
                 Way::Ordered
             } else {
-                this.events.inner().way(E::meta())
+                this.events.inner().way(&E::meta().any)
             };
             match way {
                 Way::Empty => {

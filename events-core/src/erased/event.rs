@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use super::Holds;
 use crate::context::Context;
-use crate::event::{AnyEvent, Category, Event, EventMeta, Extends, Upcast};
+use crate::event::{AnyEvent, Category, Event, EventMeta, Extends, Upcast, meta_of};
 use crate::listener::{Heard, Hears};
 
 // What is generic over the event or the listener is compiled anew for each, in the user's crate: it casts by `as`
@@ -25,7 +25,8 @@ pub struct ErasedEvent<'c, 'a, H: ?Sized> {
 }
 
 impl<E: Event> Heard for E {
-    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[E::meta as fn() -> &'static EventMeta]));
+    const HEARS: Hears = Hears::Types(Cow::Borrowed(&[meta_of::<E> as fn() -> &'static EventMeta]));
+    const IS_EVENT: bool = true;
 
     #[inline]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
@@ -55,23 +56,14 @@ impl<'a, C: ?Sized + Category> ErasedEvent<'_, 'a, C> {
             .cx
             .upcast()
             .expect("a category's listener is merged only into tables of events that extend it");
-        // SAFETY: the pointer leads to the event, which lives for `'a`; the upcast is the one of its type, from its
-        // own membership in `C`.
-        unsafe { (upcast.cast())(self.event).as_ref() }
+        (upcast.cast())(self.cx.event())
+            .expect("a membership stands in the description of its own event")
     }
 }
 
-/// The way from an erased `E` to its category `C`.
+/// The way from an `E` to its category `C`.
 pub(crate) const fn upcast<E: Extends<C>, C: ?Sized + 'static>() -> Upcast<C> {
-    /// # Safety
-    ///
-    /// `event` points to an `E` that outlives what is returned.
-    unsafe fn cast<E: Extends<C>, C: ?Sized + 'static>(event: NonNull<()>) -> NonNull<C> {
-        // SAFETY: by the caller.
-        let event: &E = unsafe { event.cast().as_ref() };
-        NonNull::from(event.upcast())
-    }
-    Upcast::new(cast::<E, C>)
+    Upcast::new(|event| Some(event.downcast_ref::<E>()?.upcast()))
 }
 
 /// Whether the condition of a listener of the context's event holds.

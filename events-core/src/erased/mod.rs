@@ -3,7 +3,7 @@
 //! What is kept here, and what makes it sound:
 //!
 //! - A [`Call`] casts the erased event to the type of its own listener. The table of an event type holds only
-//!   calls of listeners that hear it (`table` merges by the description that the type itself gives), so the cast
+//!   calls of listeners that hear it (`table` merges by the description that the type itself gives, a `Meta<E>`, which can describe no other type), so the cast
 //!   gives back the type that was erased.
 //! - A [`Hot`] points to the states that the listener's arguments were resolved to. The table's cold half lives as
 //!   long as the hot one, the states as long as the dispatcher, and a dispatch borrows both.
@@ -22,7 +22,7 @@ mod slice;
 mod store;
 
 pub(crate) use calls::{
-    Call, Holds, call_async, call_sync, holds, resolved_instance, resolved_state,
+    Call, Holds, OnEntry, call_async, call_sync, holds, resolved_instance, resolved_state,
 };
 pub use dispatch::Dispatch;
 pub use event::ErasedEvent;

@@ -111,6 +111,11 @@ impl FutureStore {
 
     #[cold]
     fn spill(&self, wanted: Layout) -> NonNull<()> {
+        if wanted.size() == 0 {
+            // What has an alignment but no size needs no block: an aligned address is all.
+            return NonNull::new(std::ptr::without_provenance_mut(wanted.align()))
+                .unwrap_or(NonNull::dangling());
+        }
         if let Some((block, layout)) = self.spill.get() {
             if layout.size() >= wanted.size() && layout.align() >= wanted.align() {
                 return block;
@@ -119,7 +124,7 @@ impl FutureStore {
             // SAFETY: the block was allocated with this layout and is named nowhere else: the store is free.
             unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
         }
-        // SAFETY: a future that did not fit has a size.
+        // SAFETY: the size is not 0.
         let block = NonNull::new(unsafe { alloc::alloc(wanted) }.cast())
             .unwrap_or_else(|| alloc::handle_alloc_error(wanted));
         self.spill.set(Some((block, wanted)));

@@ -3,7 +3,6 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
 
 use super::{AnyEvent, Event};
 
@@ -32,7 +31,24 @@ pub struct CategoryMeta {
     /// The trait's doc comment.
     pub doc: &'static str,
     /// `dyn Trait`.
-    pub type_id: TypeId,
+    pub(crate) type_id: TypeId,
+}
+
+impl CategoryMeta {
+    /// The description of `C`.
+    #[must_use]
+    pub const fn new<C: ?Sized + Category>(
+        ident: &'static str,
+        module: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            ident,
+            module,
+            doc,
+            type_id: TypeId::of::<C>(),
+        }
+    }
 }
 
 /// An event extends a category: written by `#[event(extends(Category))]`.
@@ -45,15 +61,18 @@ pub trait Extends<C: ?Sized>: Event {
     fn upcast(&self) -> &C;
 }
 
-/// How to reach a category's trait object from an erased event.
-pub(crate) struct Upcast<C: ?Sized>(unsafe fn(NonNull<()>) -> NonNull<C>);
+/// Gives an event as a member of a category, if it is of the type whose membership this is.
+type Cast<C> = fn(&dyn AnyEvent) -> Option<&C>;
+
+/// How to reach a category's trait object from an event of one type.
+pub(crate) struct Upcast<C: ?Sized>(Cast<C>);
 
 impl<C: ?Sized> Upcast<C> {
-    pub(crate) const fn new(cast: unsafe fn(NonNull<()>) -> NonNull<C>) -> Self {
+    pub(crate) const fn new(cast: Cast<C>) -> Self {
         Self(cast)
     }
 
-    pub(crate) fn cast(&self) -> unsafe fn(NonNull<()>) -> NonNull<C> {
+    pub(crate) fn cast(&self) -> Cast<C> {
         self.0
     }
 }

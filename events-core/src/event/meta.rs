@@ -46,7 +46,7 @@ pub struct EventMeta {
     /// The line that declares it, from 1.
     pub line: u32,
     /// The type.
-    pub type_id: TypeId,
+    pub(crate) type_id: TypeId,
     /// Whether all its inline listeners wait for the commit of an open transaction.
     pub after_commit: bool,
     /// How to clone it, if it is `Clone`.
@@ -62,9 +62,9 @@ pub struct EventMeta {
 }
 
 impl EventMeta {
-    /// A description of `E` with nothing but its type, name and place.
+    /// A description with nothing but a name and a place: of a type it speaks as a [`Meta`].
     #[must_use]
-    pub const fn new<E: Event>(
+    pub const fn new(
         ident: &'static str,
         module: &'static str,
         file: &'static str,
@@ -78,7 +78,7 @@ impl EventMeta {
             doc: "",
             file,
             line,
-            type_id: TypeId::of::<E>(),
+            type_id: TypeId::of::<()>(),
             after_commit: false,
             clone: None,
             debug: None,
@@ -111,6 +111,36 @@ impl EventMeta {
     pub(crate) fn set_index(&self, index: u32) {
         self.index.store(index, Ordering::Relaxed);
     }
+}
+
+/// The description of `E`, and of no other type: a dispatch takes it at its word.
+pub struct Meta<E> {
+    pub(crate) any: EventMeta,
+    of: PhantomData<fn() -> E>,
+}
+
+impl<E: Event> Meta<E> {
+    /// Makes a description that of `E`.
+    #[must_use]
+    pub const fn new(mut any: EventMeta) -> Self {
+        any.type_id = TypeId::of::<E>();
+        Self {
+            any,
+            of: PhantomData,
+        }
+    }
+
+    /// The description, without the type in its own type.
+    #[must_use]
+    pub const fn any(&'static self) -> &'static EventMeta {
+        &self.any
+    }
+}
+
+/// The description of `E`, for lists of descriptions of several types.
+#[must_use]
+pub fn meta_of<E: Event>() -> &'static EventMeta {
+    &E::meta().any
 }
 
 /// Finds out at compile time what a concrete type implements: an inherent constant whose bounds hold is

@@ -9,7 +9,8 @@ pub use category::{
     Queueing,
 };
 pub use meta::{
-    CloneFn, DebugFn, Decoding, DurableForm, EventMeta, Probe, Unclonable, Undebuggable,
+    CloneFn, DebugFn, Decoding, DurableForm, EventMeta, Meta, Probe, Unclonable, Undebuggable,
+    meta_of,
 };
 
 use std::any::Any;
@@ -45,7 +46,7 @@ pub trait Event: Any + Send + Sync + Sized {
 
     /// The static description of this event type.
     #[doc(hidden)]
-    fn meta() -> &'static EventMeta;
+    fn meta() -> &'static Meta<Self>;
 
     /// Dispatches through the current dispatcher: see [`Events::current`](crate::Events::current).
     ///
@@ -98,11 +99,11 @@ mod sealed {
 
 impl<E: Event> AnyEvent for E {
     fn any_meta(&self) -> &'static EventMeta {
-        E::meta()
+        &E::meta().any
     }
 
     fn payload(&self) -> Result<String, EncodeError> {
-        E::meta().encode(self)
+        E::meta().any.encode(self)
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use crate::BoxError;
 use crate::context::Context;
 use crate::delivery::{Attempt, Delivery};
+use crate::erased::OnEntry;
 use crate::events::Events;
 use crate::state::State;
 
@@ -80,8 +81,8 @@ pub(crate) enum Need {
     Extension,
 }
 
-/// Collects what a listener's arguments need.
-#[derive(Default)]
+/// Collects what a listener's arguments need. Only the kernel makes one: an argument that could put another in its place
+/// would take back what the arguments before it need.
 pub struct Needs {
     position: usize,
     found: Vec<(usize, Need)>,
@@ -118,27 +119,31 @@ impl Needs {
     }
 
     pub(crate) fn of(collect: fn(&mut Self)) -> Vec<(usize, Need)> {
-        let mut needs = Self::default();
+        let mut needs = Self {
+            position: 0,
+            found: Vec::new(),
+        };
         collect(&mut needs);
         needs.found
     }
 }
 
-/// The arguments of a listener, as a tuple.
+/// The arguments of a listener, as a tuple. Implemented for tuples of up to eight; it cannot be implemented by hand.
 #[diagnostic::on_unimplemented(
     message = "a listener cannot ask for `{Self}`",
     note = "after the event a listener may ask for up to eight arguments, each `&State<T>`, `Delivery`, `Attempt`, `Events`, or a type that implements `FromContext`"
 )]
-pub trait Arguments<'a>: Sized {
+pub trait Arguments<'a>: Sized + sealed::Sealed {
     /// Names what they need; none where there is nothing to name.
     const NEEDS: Option<fn(&mut Needs)>;
 
-    /// Makes them for one call.
+    /// Makes them for one call of the listener whose they are.
     ///
     /// # Errors
     ///
     /// The first argument's that could not be made.
-    fn extract(cx: &Context<'a>) -> Result<Self, BoxError>;
+    #[doc(hidden)]
+    fn extract(cx: &Context<'a>, on: OnEntry) -> Result<Self, BoxError>;
 
     /// Makes them where nothing was looked up beforehand.
     ///
@@ -148,11 +153,16 @@ pub trait Arguments<'a>: Sized {
     fn make(cx: &Context<'a>) -> Result<Self, BoxError>;
 }
 
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for () {}
 impl<'a> Arguments<'a> for () {
     const NEEDS: Option<fn(&mut Needs)> = None;
 
     #[inline]
-    fn extract(_: &Context<'a>) -> Result<Self, BoxError> {
+    fn extract(_: &Context<'a>, _: OnEntry) -> Result<Self, BoxError> {
         Ok(())
     }
 
@@ -163,13 +173,14 @@ impl<'a> Arguments<'a> for () {
 
 macro_rules! tuple {
     ($($name:ident $position:literal),+) => {
+        impl<$($name),+> sealed::Sealed for ($($name,)+) {}
         impl<'a, $($name: FromContext<'a>),+> Arguments<'a> for ($($name,)+) {
             const NEEDS: Option<fn(&mut Needs)> = Some(|needs| {
                 $(needs.argument::<$name>($position);)+
             });
 
             #[inline]
-            fn extract(cx: &Context<'a>) -> Result<Self, BoxError> {
+            fn extract(cx: &Context<'a>, _: OnEntry) -> Result<Self, BoxError> {
                 Ok(($($name::from_resolved(cx, Arg::new($position))?,)+))
             }
 

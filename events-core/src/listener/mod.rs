@@ -13,6 +13,7 @@ pub use closure::IntoListener;
 pub use options::{
     Backoff, FailedHook, HookRun, OnMissing, QueueOptions, Unique, hook_needs, run_hook,
 };
+pub(crate) use record::GivenType;
 pub use record::{Condition, Heard, Hears, Kind, ListenerRecord, Source, Subscriber};
 pub use returns::IntoOutcome;
 

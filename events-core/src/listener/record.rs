@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::{Arguments, AsyncListener, Needs, QueueOptions, SyncListener};
 use crate::erased::{self, Call, ErasedEvent, Holds};
-use crate::event::{AnyEvent, CategoryMeta, Event, EventMeta};
+use crate::event::{AnyEvent, CategoryMeta, Event, EventMeta, meta_of};
 
 /// What stands in the place of the event in a listener's signature: an event type, `dyn AnyEvent`, or `dyn Category`.
 #[diagnostic::on_unimplemented(
@@ -18,6 +18,11 @@ pub trait Heard: 'static {
     /// What a listener of it hears.
     #[doc(hidden)]
     const HEARS: Hears;
+
+    /// Whether it is an event type, so that the erased event is cast to it unseen. No one else can say so of an event
+    /// type, nor need anyone of another.
+    #[doc(hidden)]
+    const IS_EVENT: bool = false;
 
     /// Gives the erased event the listener's type.
     #[doc(hidden)]
@@ -76,8 +81,24 @@ pub enum Kind {
 /// A listener's condition, and the type that it gives the event.
 #[derive(Clone, Copy)]
 pub(crate) struct When {
-    pub(crate) heard: TypeId,
+    pub(crate) heard: GivenType,
     pub(crate) holds: Holds,
+}
+
+/// The type that a function of a listener gives the event.
+#[derive(Clone, Copy)]
+pub(crate) struct GivenType {
+    pub(crate) id: TypeId,
+    pub(crate) is_event: bool,
+}
+
+impl GivenType {
+    const fn of<H: ?Sized + Heard>() -> Self {
+        Self {
+            id: TypeId::of::<H>(),
+            is_event: H::IS_EVENT,
+        }
+    }
 }
 
 /// The static description of one listener.
@@ -104,7 +125,7 @@ pub struct ListenerRecord {
     /// How it is queued; none for a listener that runs inline.
     pub queue: Option<&'static QueueOptions>,
     /// The type that `call` gives the event.
-    pub(crate) heard: TypeId,
+    pub(crate) heard: GivenType,
     pub(crate) call: Call,
     pub(crate) needs: Option<fn(&mut Needs)>,
 }
@@ -118,7 +139,7 @@ impl ListenerRecord {
             hears,
             source,
             Kind::Sync,
-            TypeId::of::<L::Event>(),
+            GivenType::of::<L::Event>(),
             erased::call_sync::<L>,
             <L::Args<'static> as Arguments<'static>>::NEEDS,
         )
@@ -136,7 +157,7 @@ impl ListenerRecord {
             hears,
             source,
             Kind::Async,
-            TypeId::of::<L::Event>(),
+            GivenType::of::<L::Event>(),
             erased::call_async::<L>,
             <L::Args<'static> as Arguments<'static>>::NEEDS,
         )
@@ -147,7 +168,7 @@ impl ListenerRecord {
         hears: Hears,
         source: Source,
         kind: Kind,
-        event: TypeId,
+        event: GivenType,
         call: Call,
         needs: Option<fn(&mut Needs)>,
     ) -> Self {
@@ -193,7 +214,7 @@ impl ListenerRecord {
     #[must_use]
     pub const fn when<C: Condition>(mut self) -> Self {
         self.when = Some(When {
-            heard: TypeId::of::<C::Event>(),
+            heard: GivenType::of::<C::Event>(),
             holds: erased::holds::<C>,
         });
         self
@@ -263,6 +284,6 @@ impl Hears {
     /// One event type.
     #[must_use]
     pub fn one<E: Event>() -> Self {
-        Self::Types(Cow::Owned(vec![E::meta as fn() -> &'static EventMeta]))
+        Self::Types(Cow::Owned(vec![meta_of::<E> as fn() -> &'static EventMeta]))
     }
 }

@@ -37,12 +37,8 @@ impl Category {
         quote_spanned! {here()=>
             #inherited
             const _: () = {
-                static __CATEGORY: #p::CategoryMeta = #p::CategoryMeta {
-                    ident: #name,
-                    module: ::core::module_path!(),
-                    doc: #doc,
-                    type_id: ::core::any::TypeId::of::<#object>(),
-                };
+                static __CATEGORY: #p::CategoryMeta =
+                    #p::CategoryMeta::new::<#object>(#name, ::core::module_path!(), #doc);
                 impl #p::Category for #object {
                     type Queueing = #queueing;
                     fn category() -> &'static #p::CategoryMeta { &__CATEGORY }

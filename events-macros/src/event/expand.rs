@@ -25,7 +25,7 @@ impl Event<'_> {
             const _: () = {
                 #meta
                 #implementation
-                #p::inventory::submit! { #p::Registration::Event(&__META) }
+                #p::inventory::submit! { #p::Registration::Event(__META.any()) }
                 #categories
                 #answers
                 #wire
@@ -68,12 +68,12 @@ impl Event<'_> {
         }
         quote_spanned! {here()=>
             use #p::{Unclonable as __Unclonable, Undebuggable as __Undebuggable};
-            static __META: #p::EventMeta = {
-                let mut meta = #p::EventMeta::new::<#ident>(#text, #place);
+            static __META: #p::Meta<#ident> = {
+                let mut meta = #p::EventMeta::new(#text, #place);
                 #set
                 meta.clone = #p::Probe::<#ident>::CLONE;
                 meta.debug = #p::Probe::<#ident>::DEBUG;
-                meta
+                #p::Meta::new(meta)
             };
         }
     }
@@ -87,7 +87,7 @@ impl Event<'_> {
             impl #p::Event for #ident {
                 type Response = #response;
                 type Queueing = #queueing;
-                fn meta() -> &'static #p::EventMeta { &__META }
+                fn meta() -> &'static #p::Meta<Self> { &__META }
             }
         }
     }
@@ -197,7 +197,7 @@ impl Event<'_> {
                 {
                     type Response = ();
                     type Queueing = #p::Allowed;
-                    fn meta() -> &'static #p::EventMeta { ::core::unreachable!() }
+                    fn meta() -> &'static #p::Meta<Self> { ::core::unreachable!() }
                 }
                 #durable
             };

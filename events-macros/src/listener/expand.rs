@@ -227,7 +227,7 @@ impl Listener {
         };
         let metas = types
             .iter()
-            .map(|ty| quote_spanned!(at(ty.span())=> <#ty as #p::Event>::meta));
+            .map(|ty| quote_spanned!(at(ty.span())=> #p::meta_of::<#ty>));
         quote_spanned!(here()=> #p::Hears::Types(::std::borrow::Cow::Borrowed(&[#(#metas),*])))
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use events_core::__private::{Handle, Hears, ListenerRecord, Source, SyncListener};
+use events_core::__private::{Handle, Hears, ListenerRecord, Source, SyncListener, meta_of};
 use events_core::{Event, Events, EventsBuilder, Subscription};
 
 use crate::tally::Tally;
@@ -39,7 +39,7 @@ fn record(number: u64) -> ListenerRecord {
         .rotate_left(24);
     let priority = i32::try_from(shuffled % 7).unwrap_or_default() - 3;
     let name = format!("shop::module_{}::on_event_{shuffled:016x}", shuffled % 100);
-    let hears = Hears::Types(Cow::Borrowed(&[<Happened as Event>::meta]));
+    let hears = Hears::Types(Cow::Borrowed(&[meta_of::<Happened>]));
     let source = Source::new(module_path!(), file!(), line!());
     let record = ListenerRecord::sync::<Listener>(name.leak(), hears, source);
     record.priority(priority)

@@ -13,6 +13,7 @@ mod order;
 mod responses;
 mod runtime;
 mod subscribers;
+mod unchecked;
 
 use std::sync::Mutex;
 

@@ -1,13 +1,26 @@
-//! The boxed future of the crate's ports, and one that survives a panic.
+//! The boxed future of the crate's ports, and what survives a panic of user code.
 
 use std::any::Any;
+use std::fmt::Display;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::erased::message_of;
+
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Calls user code that may panic; gives the panic's message then.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(message_of)
+}
+
+/// A text by the user's own `Display` or `Debug`, which may panic.
+pub(crate) fn text_of(text: impl Display) -> String {
+    caught(|| text.to_string()).unwrap_or_else(|_| "a text that cannot be made".to_owned())
+}
 
 /// A future made by a function, either of which may panic: its output is the panic's payload then.
 pub(crate) struct CatchPanic<'a, T, M> {

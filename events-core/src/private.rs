@@ -4,21 +4,21 @@ pub use ::inventory;
 pub use ::serde;
 
 pub use crate::durable::{
-    DecodeError, EncodeError, Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord,
-    ModelRef, concrete, from_json, model_type, to_json,
+    DecodeError, EncodeError, LoadedBy, Loader, Model, ModelCodec, ModelHandle, ModelLoader,
+    ModelRecord, ModelRef, concrete, from_json, model_codec, to_json,
 };
-pub use crate::erased::{ErasedEvent, Note, Outcome};
+pub use crate::erased::{ErasedEvent, Note, Outcome, as_category};
 pub use crate::event::{
     Allowed, AnyEvent, Category, CategoryMembership, CategoryMeta, CloneFn, Combine, DebugFn,
-    Decoding, DurableForm, Event, EventMeta, Extends, Forbids, MayQueue, Meta, Probe, Queueing,
-    Unclonable, Undebuggable, meta_of,
+    Decoding, DurableForm, Event, EventMeta, Extends, MayQueue, Meta, Probe, Queueing, Unclonable,
+    Undebuggable, meta_of,
 };
 pub use crate::future::BoxFuture;
 pub use crate::listener::{
-    Arg, AsyncListener, Condition, Durable, FailedHook, Heard, Hears, HookRun, Instance,
+    Arg, AsyncListener, Condition, Durable, FailedHook, Heard, Hears, HookAsk, HookRun, Instance,
     IntoOutcome, ListenerRecord, OnMissing, QueueOptions, Source, Subscriber, SyncListener, Unique,
-    assert_category_may_queue, assert_clone, assert_durable, assert_event, assert_may_queue,
-    hook_needs, run_hook,
+    ask_hook, assert_category_may_queue, assert_clone, assert_durable, assert_event,
+    assert_may_queue,
 };
 pub use crate::registry::{Handle, Registration};
 

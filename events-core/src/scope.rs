@@ -2,18 +2,18 @@
 //! follow the task across awaits, not into tasks that it spawns.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use crate::commit::Waiting;
-use crate::delivery::Delivery;
-use crate::dispatch::{DispatchError, Refusal};
+use crate::dispatch::{DispatchError, NotRun, Refusal};
 use crate::event::AnyEvent;
 use crate::events::Events;
+use crate::future::caught;
 use crate::sync::lock;
-use crate::table::Entry;
 
 thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
@@ -50,24 +50,26 @@ pub(crate) enum Intercepted {
     Refused(Refusal),
 }
 
-/// Asks the blocks of this dispatcher, the innermost first.
+/// Asks the blocks of this dispatcher: one that silences it silences all within; else the innermost decides.
 pub(crate) fn intercept(events: &Events, event: &dyn AnyEvent) -> Intercepted {
     if !events.inner().has_scopes() {
         return Intercepted::No;
     }
-    let kind = innermost(events, |kind| !matches!(kind, FrameKind::Transaction(_)));
-    match kind {
-        Some(FrameKind::Muted) => Intercepted::Muted,
-        Some(FrameKind::Deferred(held)) => match cloned(event) {
-            Some(event) => {
+    if is_muted(events) {
+        return Intercepted::Muted;
+    }
+    match innermost(events, |_| true) {
+        Some(FrameKind::Deferred(held)) => match cloned(event, "the end of the `defer` block") {
+            Ok(event) => {
                 lock(&held).push(Deferred {
                     by: events.clone(),
                     event,
                 });
                 Intercepted::Deferred
             }
-            None => Intercepted::Refused(Refusal::NotClone("the end of the `defer` block")),
+            Err(refusal) => Intercepted::Refused(refusal),
         },
+        // A transaction inside a `defer` block goes by its own rules: what waits for it vanishes with it.
         _ => Intercepted::No,
     }
 }
@@ -75,9 +77,7 @@ pub(crate) fn intercept(events: &Events, event: &dyn AnyEvent) -> Intercepted {
 /// Asks whether a block of this dispatcher silences it. A `defer` block puts nothing off that is written with the rows
 /// of a transaction: after the commit it would be too late.
 pub(crate) fn intercept_jobs(events: &Events) -> Intercepted {
-    let muted = events.inner().has_scopes()
-        && innermost(events, |kind| matches!(kind, FrameKind::Muted)).is_some();
-    if muted {
+    if events.inner().has_scopes() && is_muted(events) {
         Intercepted::Muted
     } else {
         Intercepted::No
@@ -89,22 +89,29 @@ pub(crate) fn transaction_is_open(events: &Events) -> bool {
     events.inner().has_scopes() && transaction(events).is_some()
 }
 
-/// Keeps listeners of the event until the commit of the task's transaction.
+/// Keeps what waits for the commit of the task's transaction.
 pub(crate) fn wait_for_commit(
     events: &Events,
-    event: &dyn AnyEvent,
-    listeners: Vec<Entry>,
-    delivery: Delivery,
-) -> Result<(), Refusal> {
+    new: Waiting,
+) {
     if let Some(waiting) = transaction(events) {
-        let new = Waiting::new(events, event, listeners, delivery)?;
         lock(&waiting).push(new);
     }
-    Ok(())
 }
 
-pub(crate) fn cloned(event: &dyn AnyEvent) -> Option<Box<dyn AnyEvent>> {
-    event.any_meta().clone.and_then(|clone| clone(event))
+/// The event, to be kept until then.
+pub(crate) fn cloned(
+    event: &dyn AnyEvent,
+    until: &'static str,
+) -> Result<Box<dyn AnyEvent>, Refusal> {
+    let clone = event.any_meta().clone.ok_or(Refusal::NotClone(until))?;
+    caught(|| clone(event))
+        .map_err(Refusal::ClonePanicked)?
+        .ok_or(Refusal::NotClone(until))
+}
+
+fn is_muted(events: &Events) -> bool {
+    innermost(events, |kind| matches!(kind, FrameKind::Muted)).is_some()
 }
 
 fn transaction(events: &Events) -> Option<Arc<Mutex<Vec<Waiting>>>> {
@@ -116,13 +123,13 @@ fn transaction(events: &Events) -> Option<Arc<Mutex<Vec<Waiting>>>> {
 }
 
 fn innermost(events: &Events, wanted: impl Fn(&FrameKind) -> bool) -> Option<FrameKind> {
-    FRAMES.with_borrow(|frames| {
-        frames
-            .iter()
-            .rev()
-            .find(|frame| frame.of.is_same(events) && wanted(&frame.kind))
-            .map(|frame| frame.kind.clone())
-    })
+    let find = |frames: &RefCell<Vec<Frame>>| {
+        let frames = frames.borrow();
+        let mut inwards = frames.iter().rev();
+        let frame = inwards.find(|frame| frame.of.is_same(events) && wanted(&frame.kind))?;
+        Some(frame.kind.clone())
+    };
+    FRAMES.try_with(find).ok().flatten()
 }
 
 /// A frame on this thread's stack until it is dropped.
@@ -130,7 +137,8 @@ struct Entered;
 
 impl Entered {
     fn new(frame: &Frame) -> Self {
-        FRAMES.with_borrow_mut(|frames| frames.push(frame.clone()));
+        // A block may be dropped while its thread ends, when there is no stack any more.
+        let _ = FRAMES.try_with(|frames| frames.borrow_mut().push(frame.clone()));
         Self
     }
 }
@@ -138,7 +146,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // The frame's events may be the last handle of their dispatcher: drop it outside the borrow.
-        let frame = FRAMES.with_borrow_mut(Vec::pop);
+        let frame = FRAMES.try_with(|frames| frames.borrow_mut().pop());
         drop(frame);
     }
 }
@@ -166,7 +174,7 @@ impl Drop for Open {
 pub(crate) fn within<F: Future>(events: &Events, kind: FrameKind, block: F) -> Within<F> {
     Within {
         open: Open::new(events, kind),
-        block: Box::pin(block),
+        block: Some(Box::pin(block)),
     }
 }
 
@@ -179,7 +187,15 @@ pub(crate) fn within_sync<T>(events: &Events, kind: FrameKind, block: impl FnOnc
 
 pub(crate) struct Within<F> {
     open: Open,
-    block: Pin<Box<F>>,
+    block: Option<Pin<Box<F>>>,
+}
+
+impl<F> Drop for Within<F> {
+    fn drop(&mut self) {
+        // What the block's destructors dispatch belongs to it too.
+        let _entered = Entered::new(&self.open.0);
+        self.block = None;
+    }
 }
 
 impl<F: Future> Future for Within<F> {
@@ -188,7 +204,10 @@ impl<F: Future> Future for Within<F> {
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let _entered = Entered::new(&this.open.0);
-        this.block.as_mut().poll(task)
+        match &mut this.block {
+            Some(block) => block.as_mut().poll(task),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -225,13 +244,41 @@ pub(crate) async fn defer<T, E>(
         .map_err(DeferError::Block)?;
     let held = std::mem::take(&mut *lock(&held));
     if let Some(held) = hand_to_outer(events, held) {
-        let mut failures = Vec::new();
-        for Deferred { by, event } in held {
-            failures.extend(by.dispatch_any(&*event).await.err());
+        let mut rest = Rest {
+            held: held.into(),
+            failures: Vec::new(),
+        };
+        while let Some(Deferred { by, event }) = rest.held.pop_front() {
+            let failure = by.dispatch_any(&*event).await.err();
+            rest.failures.extend(failure);
         }
-        return ended(value, failures);
+        return ended(value, std::mem::take(&mut rest.failures));
     }
     Ok(value)
+}
+
+/// The dispatches after a block, and the failures of those that ended: if whoever waits for them goes away, the error
+/// hook is told instead.
+struct Rest {
+    held: VecDeque<Deferred>,
+    failures: Vec<DispatchError>,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let failures = std::mem::take(&mut self.failures);
+        if self.held.is_empty() && failures.is_empty() {
+            return;
+        }
+        for Deferred { by, event } in &self.held {
+            let table = by.inner().merged(event.any_meta());
+            by.tell_not_run(&NotRun::all_of(&**event, &table));
+        }
+        // The one that was running tells of itself.
+        for failure in failures {
+            failure.tell();
+        }
+    }
 }
 
 pub(crate) fn defer_sync<T, E>(
@@ -262,7 +309,7 @@ fn ended<T, E>(value: T, failures: Vec<DispatchError>) -> Result<T, DeferError<T
 
 /// Gives what a block held to the block around it; gives it back where there is none.
 fn hand_to_outer(events: &Events, held: Vec<Deferred>) -> Option<Vec<Deferred>> {
-    match innermost(events, |kind| matches!(kind, FrameKind::Deferred(_))) {
+    match innermost(events, |_| true) {
         Some(FrameKind::Deferred(outer)) => {
             lock(&outer).extend(held);
             None

@@ -117,12 +117,15 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `queue`, `queue = "mail"` | Makes it one, of the default queue or of this one. |
 /// | `tries = 5` | Attempts at most. |
 /// | `backoff = "10s"`, `["10s", "1m"]` | The waits between attempts; the last repeats. |
+/// | `jitter` | Each wait is drawn between half of it and the whole, so that what failed together is not tried again together. |
 /// | `timeout = "30s"` | How long one attempt may take. |
 /// | `delay = "5m"` | How long the first attempt waits. |
 /// | `retry_for = "6h"` | How long after the dispatch an attempt may still start. |
-/// | `unique`, `unique = path` | An equal job that still waits makes this one superfluous. Equal is the payload, or what this `fn(&Event) -> impl Into<String>` gives. |
+/// | `unique`, `unique = path` | An equal job that still waits makes this one superfluous. Equal is the payload, or what this `fn(&Event) -> impl Display` gives. |
 /// | `unique_for = "1h"` | How long a job keeps equal ones away at most. |
-/// | `failed = path` | Runs when the job has failed for good: `fn(&Event, &JobFailure, ..)`, sync or async, with a listener's arguments. For a listener of one event. |
+/// | `unique_until_start` | It keeps them away only until its first attempt starts, rather than until it ends. |
+/// | `order_by = path` | Jobs for which this `fn(&Event) -> impl Display` gives the same run in the order in which they were dispatched, never two at once. |
+/// | `failed = path` | Runs when the job has failed for good: `fn(&Event, &JobFailure, ..)`, sync or async, with a listener's arguments. `&Event` is as in the listener. |
 /// | `on_missing = "fail"`, `"discard"` | What happens to the job if a model is gone. |
 ///
 /// Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::event::EventMeta;
 use crate::events::Parts;
 use crate::fault::{Fault, FaultKind, place};
-use crate::listener::{Hears, Need, Needs, QueueOptions};
+use crate::listener::{FailedHook, Hears, Need, Needs, QueueOptions};
 use crate::queue::Capability;
 use crate::table::{Record, Wired, rank_for};
 
@@ -105,8 +105,9 @@ pub(crate) fn check_listener(parts: &Parts, wired: &Wired, faults: &mut Vec<Faul
 fn needs(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
     let record = &wired.record;
     let hook = record.queue.and_then(|queue| queue.failed);
-    let collectors = record.needs.into_iter().chain(hook.map(|hook| hook.needs));
-    for need in collectors.flat_map(Needs::of).map(|(_, need)| need) {
+    let of_hook = hook.iter().flat_map(FailedHook::needs);
+    let needs = record.needs.into_iter().flat_map(Needs::of).chain(of_hook);
+    for (_, need) in needs {
         let (kind, what, cure) = match need {
             Need::State { id, name } if parts.states.erased(id).is_none() => (
                 FaultKind::MissingState,

@@ -4,6 +4,7 @@ mod model;
 mod wire;
 
 pub use model::{
-    Loaded, Loader, Model, ModelHandle, ModelLoader, ModelRecord, ModelRef, model_type,
+    LoadedBy, Loader, Model, ModelCodec, ModelHandle, ModelLoader, ModelRecord, ModelRef,
+    model_codec,
 };
 pub use wire::{DecodeError, EncodeError, concrete, from_json, to_json};

@@ -70,34 +70,11 @@ pub struct ModelRef {
 }
 
 impl ModelRef {
-    /// A record by its key.
-    ///
-    /// # Errors
-    ///
-    /// If the key refuses to be serialised.
-    pub fn of<M: Model>(model: &M) -> Result<Self, EncodeError> {
+    fn of<M: Model>(model: &M) -> Result<Self, EncodeError> {
         Ok(Self {
             model: M::NAME.to_owned(),
             key: serde_json::to_value(model.key())?,
         })
-    }
-
-    /// A record by its key, where there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn of_option<M: Model>(model: &Option<M>) -> Result<Option<Self>, EncodeError> {
-        model.as_ref().map(Self::of).transpose()
-    }
-
-    /// Records by their keys.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn of_vec<M: Model>(models: &[M]) -> Result<Vec<Self>, EncodeError> {
-        models.iter().map(Self::of).collect()
     }
 }
 
@@ -106,12 +83,7 @@ impl ModelRef {
 pub struct Loader<'a>(pub(crate) &'a Events);
 
 impl Loader<'_> {
-    /// The record that a payload names.
-    ///
-    /// # Errors
-    ///
-    /// If it is gone, has no loader, or the loader failed.
-    pub async fn one<M: Model>(self, reference: ModelRef) -> Result<M, DecodeError> {
+    async fn load<M: Model>(self, reference: ModelRef) -> Result<M, DecodeError> {
         if reference.model != M::NAME {
             return Err(DecodeError::WrongModel {
                 expected: M::NAME,
@@ -135,57 +107,28 @@ impl Loader<'_> {
                 key,
             })
     }
-
-    /// The record that a payload names, where it names one.
-    ///
-    /// # Errors
-    ///
-    /// As [`one`](Self::one).
-    pub async fn option<M: Model>(
-        self,
-        reference: Option<ModelRef>,
-    ) -> Result<Option<M>, DecodeError> {
-        match reference {
-            Some(reference) => self.one(reference).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The records that a payload names, in its order.
-    ///
-    /// # Errors
-    ///
-    /// As [`one`](Self::one), for the first that fails.
-    pub async fn many<M: Model>(self, references: Vec<ModelRef>) -> Result<Vec<M>, DecodeError> {
-        let mut models = Vec::with_capacity(references.len());
-        for reference in references {
-            models.push(self.one(reference).await?);
-        }
-        Ok(models)
-    }
 }
 
 /// A function that loads a model. Written by `#[model]`.
 pub trait ModelLoader: 'static {
+    /// The key that it takes.
+    type Key: DeserializeOwned + Send;
     /// What it returns.
-    type Return: Loaded;
+    type Return: LoadedBy<Self::Key>;
     /// What it asks for after the key, as a tuple.
     type Args<'a>: Arguments<'a>;
 
     /// Calls the user's function.
-    fn load(
-        key: <<Self::Return as Loaded>::Model as Model>::Key,
-        args: Self::Args<'_>,
-    ) -> impl Future<Output = Self::Return> + Send;
+    fn load(key: Self::Key, args: Self::Args<'_>) -> impl Future<Output = Self::Return> + Send;
 }
 
-/// What a loader may return.
+/// What a loader that takes a key `K` may return.
 #[diagnostic::on_unimplemented(
     message = "a model's loader cannot return `{Self}`",
     label = "not a loader's return type",
     note = "return `Result<Option<TheModel>, E>`: `None` where the record is gone"
 )]
-pub trait Loaded: Send {
+pub trait LoadedBy<K>: Send {
     /// The model.
     type Model: Model;
 
@@ -197,13 +140,15 @@ pub trait Loaded: Send {
     fn into_loaded(self) -> Result<Option<Self::Model>, BoxError>;
 }
 
-impl<M: Model, E: Into<BoxError> + Send> Loaded for Result<Option<M>, E> {
+impl<M: Model, E: Into<BoxError> + Send> LoadedBy<M::Key> for Result<Option<M>, E> {
     type Model = M;
 
     fn into_loaded(self) -> Result<Option<M>, BoxError> {
         self.map_err(Into::into)
     }
 }
+
+type ModelOf<L> = <<L as ModelLoader>::Return as LoadedBy<<L as ModelLoader>::Key>>::Model;
 
 type Load = for<'a> fn(
     &'a Events,
@@ -225,9 +170,9 @@ impl ModelRecord {
     #[must_use]
     pub const fn new<L: ModelLoader>(source: Source) -> Self {
         Self {
-            type_id: TypeId::of::<<L::Return as Loaded>::Model>(),
-            name: <L::Return as Loaded>::Model::NAME,
-            type_name: type_name::<<L::Return as Loaded>::Model>,
+            type_id: TypeId::of::<ModelOf<L>>(),
+            name: ModelOf::<L>::NAME,
+            type_name: type_name::<ModelOf<L>>,
             source,
             needs: <L::Args<'static> as Arguments<'static>>::NEEDS,
             load: |events, key| Box::pin(load::<L>(events, key)),
@@ -257,7 +202,7 @@ async fn load<L: ModelLoader>(
     events: &Events,
     key: Value,
 ) -> Result<Option<Box<dyn Any + Send>>, DecodeError> {
-    let model = <L::Return as Loaded>::Model::NAME;
+    let model = ModelOf::<L>::NAME;
     let failed = |error: BoxError| DecodeError::Load { model, error };
     let key = serde_json::from_value(key)?;
     let loading = {
@@ -284,8 +229,92 @@ impl ModelHandle {
     }
 }
 
-/// The type and the name of a model, for a durable event's description.
+/// How a field's model is written and read. Only [`model_codec`] asks whether `M` is a model, so that one that is none
+/// is reported once.
+pub struct ModelCodec<M> {
+    /// The type and the name, for the event's description.
+    pub model: fn() -> (TypeId, &'static str),
+    write: fn(&M) -> Result<ModelRef, EncodeError>,
+    read: for<'a> fn(Loader<'a>, ModelRef) -> BoxFuture<'a, Result<M, DecodeError>>,
+}
+
+/// How the model `M` is written and read.
 #[must_use]
-pub fn model_type<M: Model>() -> (TypeId, &'static str) {
-    (TypeId::of::<M>(), M::NAME)
+pub const fn model_codec<M: Model>() -> ModelCodec<M> {
+    ModelCodec {
+        model: || (TypeId::of::<M>(), M::NAME),
+        write: ModelRef::of,
+        read: |loader, reference| Box::pin(loader.load(reference)),
+    }
+}
+
+impl<M> ModelCodec<M> {
+    /// A record, by its key.
+    ///
+    /// # Errors
+    ///
+    /// If the key refuses to be serialised.
+    pub fn write(&self, model: &M) -> Result<ModelRef, EncodeError> {
+        (self.write)(model)
+    }
+
+    /// A record, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_option(&self, model: &Option<M>) -> Result<Option<ModelRef>, EncodeError> {
+        model.as_ref().map(self.write).transpose()
+    }
+
+    /// Records, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_vec(&self, models: &[M]) -> Result<Vec<ModelRef>, EncodeError> {
+        models.iter().map(self.write).collect()
+    }
+
+    /// The record that a payload names.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone, has no loader, or the loader failed.
+    pub async fn read(&self, loader: Loader<'_>, reference: ModelRef) -> Result<M, DecodeError> {
+        (self.read)(loader, reference).await
+    }
+
+    /// The record that a payload names, where it names one.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_option(
+        &self,
+        loader: Loader<'_>,
+        reference: Option<ModelRef>,
+    ) -> Result<Option<M>, DecodeError> {
+        match reference {
+            Some(reference) => self.read(loader, reference).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The records that a payload names, in its order.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), for the first that fails.
+    pub async fn read_vec(
+        &self,
+        loader: Loader<'_>,
+        references: Vec<ModelRef>,
+    ) -> Result<Vec<M>, DecodeError> {
+        let mut models = Vec::with_capacity(references.len());
+        for reference in references {
+            models.push(self.read(loader, reference).await?);
+        }
+        Ok(models)
+    }
 }

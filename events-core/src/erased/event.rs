@@ -34,6 +34,10 @@ impl<E: Event> Heard for E {
         // erased is an `E` that lives for `'a`.
         unsafe { &*(event.event.as_ptr() as *const E) }
     }
+
+    fn of_any(event: &dyn AnyEvent) -> Option<&Self> {
+        event.downcast_ref()
+    }
 }
 
 impl<'a> ErasedEvent<'_, 'a, dyn AnyEvent> {
@@ -59,6 +63,16 @@ impl<'a, C: ?Sized + Category> ErasedEvent<'_, 'a, C> {
         (upcast.cast())(self.cx.event())
             .expect("a membership stands in the description of its own event")
     }
+}
+
+/// The event as a member of the category, where it is one.
+pub fn as_category<C: ?Sized + Category>(event: &dyn AnyEvent) -> Option<&C> {
+    let category = C::category().type_id;
+    let mut memberships = event.any_meta().categories.iter();
+    let membership = memberships.find(|member| (member.category)().type_id == category)?;
+    let upcast = (membership.upcast)();
+    let upcast: &Upcast<C> = (*upcast).downcast_ref()?;
+    (upcast.cast())(event)
 }
 
 /// The way from an `E` to its category `C`.

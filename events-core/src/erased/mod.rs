@@ -25,7 +25,7 @@ pub(crate) use calls::{
     Call, Holds, OnEntry, call_async, call_sync, holds, resolved_instance, resolved_state,
 };
 pub use dispatch::Dispatch;
-pub use event::ErasedEvent;
+pub use event::{ErasedEvent, as_category};
 pub(crate) use event::{clone_as, debug_as, holds_for, upcast};
 pub use outcome::{Note, Outcome};
 pub(crate) use run::{Place, Run, message_of, run_sync, run_sync_in};

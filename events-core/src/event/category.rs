@@ -2,7 +2,6 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::marker::PhantomData;
 
 use super::{AnyEvent, Event};
 
@@ -15,7 +14,7 @@ use super::{AnyEvent, Event};
 pub trait Category: AnyEvent {
     /// Whether listeners of events of this category may be queued.
     #[doc(hidden)]
-    type Queueing: Queueing;
+    type Queueing: ?Sized + Queueing;
 
     /// The static description of the category.
     #[doc(hidden)]
@@ -105,7 +104,7 @@ impl fmt::Debug for CategoryMembership {
     }
 }
 
-/// Whether listeners may be queued: [`Allowed`] or [`Forbids`].
+/// Whether listeners may be queued: [`Allowed`], or the category that forbids it.
 pub trait Queueing: 'static {
     /// True where a listener must run inline.
     const FORBIDS: bool;
@@ -114,33 +113,30 @@ pub trait Queueing: 'static {
 /// Listeners may be queued.
 pub struct Allowed;
 
-/// The category `C` lets no listener be queued.
-pub struct Forbids<C: ?Sized>(PhantomData<C>);
-
 impl Queueing for Allowed {
     const FORBIDS: bool = false;
 }
-impl<C: ?Sized + 'static> Queueing for Forbids<C> {
+impl<C: ?Sized + Category> Queueing for C {
     const FORBIDS: bool = true;
 }
 
 /// Joins the rules of two categories: one that forbids wins.
-pub trait Combine<Other> {
+pub trait Combine<Other: ?Sized> {
     /// The rule of both together.
-    type Output: Queueing;
+    type Output: ?Sized + Queueing;
 }
-impl<Other: Queueing> Combine<Other> for Allowed {
+impl<Other: ?Sized + Queueing> Combine<Other> for Allowed {
     type Output = Other;
 }
-impl<C: ?Sized + 'static, Other> Combine<Other> for Forbids<C> {
-    type Output = Forbids<C>;
+impl<C: ?Sized + Category, Other: ?Sized> Combine<Other> for C {
+    type Output = C;
 }
 
 /// The rule that a queued listener's event must satisfy.
 #[diagnostic::on_unimplemented(
-    message = "a listener of this event cannot be queued: `{Self}`",
-    label = "this event's listeners run inline",
-    note = "the category's listeners are the work itself and run inside its own job: remove `queue`, or listen to another event"
+    message = "listeners of the category `{Self}` run inline, so this one cannot be queued",
+    label = "its listeners cannot be queued",
+    note = "they are the work itself, inside its own job: remove `queue`, or listen to another event"
 )]
 pub trait MayQueue {}
 impl MayQueue for Allowed {}

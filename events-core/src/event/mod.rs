@@ -5,8 +5,7 @@ mod meta;
 
 pub(crate) use category::Upcast;
 pub use category::{
-    Allowed, Category, CategoryMembership, CategoryMeta, Combine, Extends, Forbids, MayQueue,
-    Queueing,
+    Allowed, Category, CategoryMembership, CategoryMeta, Combine, Extends, MayQueue, Queueing,
 };
 pub use meta::{
     CloneFn, DebugFn, Decoding, DurableForm, EventMeta, Meta, Probe, Unclonable, Undebuggable,
@@ -42,7 +41,7 @@ pub trait Event: Any + Send + Sync + Sized {
 
     /// Whether the event's categories let its listeners be queued.
     #[doc(hidden)]
-    type Queueing: Queueing;
+    type Queueing: ?Sized + Queueing;
 
     /// The static description of this event type.
     #[doc(hidden)]

@@ -119,6 +119,10 @@ impl Needs {
     }
 
     pub(crate) fn of(collect: fn(&mut Self)) -> Vec<(usize, Need)> {
+        Self::collect(collect)
+    }
+
+    pub(super) fn collect(collect: impl FnOnce(&mut Self)) -> Vec<(usize, Need)> {
         let mut needs = Self {
             position: 0,
             found: Vec::new(),

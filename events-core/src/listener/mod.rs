@@ -11,7 +11,7 @@ pub use arguments::{Arg, Arguments, FromContext, Instance, Needs};
 pub(crate) use closure::Closure;
 pub use closure::IntoListener;
 pub use options::{
-    Backoff, FailedHook, HookRun, OnMissing, QueueOptions, Unique, hook_needs, run_hook,
+    Backoff, FailedHook, HookAsk, HookRun, OnMissing, QueueOptions, Unique, ask_hook,
 };
 pub(crate) use record::GivenType;
 pub use record::{Condition, Heard, Hears, Kind, ListenerRecord, Source, Subscriber};

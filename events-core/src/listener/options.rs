@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{Arguments, FromContext, Needs};
+use super::{Arguments, FromContext, Heard, Need, Needs};
 use crate::BoxError;
 use crate::context::Context;
-use crate::event::{AnyEvent, Event};
+use crate::event::AnyEvent;
 use crate::future::BoxFuture;
 use crate::queue::JobFailure;
 
@@ -19,6 +19,9 @@ pub struct QueueOptions {
     pub tries: Option<u32>,
     /// The waits between attempts; the last repeats. Empty: the queue's default.
     pub backoff: &'static [Duration],
+    /// Whether each wait is drawn between half of it and the whole, so that what failed together is not tried
+    /// again together.
+    pub jitter: bool,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
     /// How long the first attempt waits.
@@ -43,6 +46,7 @@ impl QueueOptions {
             queue,
             tries: None,
             backoff: &[],
+            jitter: false,
             timeout: None,
             delay: None,
             retry_for: None,
@@ -104,6 +108,9 @@ pub struct Unique {
     pub key: Option<fn(&dyn AnyEvent) -> String>,
     /// How long after its dispatch a job keeps others away at most.
     pub for_at_most: Option<Duration>,
+    /// Whether it keeps others away only until its first attempt starts, rather than until it ends: what happens
+    /// while it runs then gets a job of its own.
+    pub until_start: bool,
 }
 
 /// What happens to a job whose event names a model that is gone.
@@ -119,15 +126,46 @@ pub enum OnMissing {
 /// A hook that is running.
 pub type HookRun<'a> = BoxFuture<'a, Result<(), BoxError>>;
 
+/// What is asked of a hook: a single function answers, so that one that is no hook is reported once.
+pub enum HookAsk<'a, 'c> {
+    /// To name what its arguments need.
+    Needs(&'c mut Needs),
+    /// To run.
+    Run {
+        /// The event.
+        event: &'a dyn AnyEvent,
+        /// Why the job has failed.
+        failure: &'a JobFailure,
+        /// What the arguments are made from.
+        cx: &'c Context<'a>,
+    },
+}
+
 /// The function of `failed = path`, erased.
 #[derive(Clone, Copy)]
 pub struct FailedHook {
     /// Its path, as written.
     pub name: &'static str,
-    /// Runs it.
-    pub run: for<'a> fn(&'a dyn AnyEvent, &'a JobFailure, &Context<'a>) -> HookRun<'a>,
+    /// Answers what is asked; only [`HookAsk::Run`] gives a run.
+    pub call: for<'a> fn(HookAsk<'a, '_>) -> Option<HookRun<'a>>,
+}
+
+impl FailedHook {
     /// Names what its arguments need.
-    pub needs: fn(&mut Needs),
+    pub(crate) fn needs(&self) -> Vec<(usize, Need)> {
+        Needs::collect(|needs| drop((self.call)(HookAsk::Needs(needs))))
+    }
+
+    /// Runs it.
+    pub(crate) fn run<'a>(
+        &self,
+        event: &'a dyn AnyEvent,
+        failure: &'a JobFailure,
+        cx: &Context<'a>,
+    ) -> HookRun<'a> {
+        (self.call)(HookAsk::Run { event, failure, cx })
+            .unwrap_or_else(|| Box::pin(std::future::ready(Ok(()))))
+    }
 }
 
 impl std::fmt::Debug for FailedHook {
@@ -142,7 +180,7 @@ impl std::fmt::Debug for FailedHook {
     message = "this function cannot be the `failed` hook of a listener of `{E}`",
     note = "write `fn hook(event: &TheEvent, failure: &JobFailure)`, sync or async, with the arguments of a listener after these two, returning `()` or `Result<(), E>`"
 )]
-pub trait HookCall<'a, E, Form> {
+pub trait HookCall<'a, E: ?Sized, Form> {
     /// Names what the arguments need.
     fn needs(needs: &mut Needs);
 
@@ -182,7 +220,7 @@ macro_rules! hook {
         #[allow(non_snake_case)]
         impl<'a, E, F, R, $($name),*> HookCall<'a, E, SyncForm<(R, $($name,)*)>> for F
         where
-            E: 'a,
+            E: ?Sized + 'a,
             F: FnOnce(&'a E, &'a JobFailure, $($name),*) -> R,
             R: HookReturn,
             $($name: FromContext<'a>,)*
@@ -202,7 +240,7 @@ macro_rules! hook {
         #[allow(non_snake_case)]
         impl<'a, E, F, R, $($name),*> HookCall<'a, E, AsyncForm<($($name,)*), R>> for F
         where
-            E: 'a,
+            E: ?Sized + 'a,
             F: FnOnce(&'a E, &'a JobFailure, $($name),*) -> R,
             R: Future + Send + 'a,
             R::Output: HookReturn,
@@ -231,22 +269,21 @@ hook!(A, B);
 hook!(A, B, C);
 hook!(A, B, C, D);
 
-/// Runs `hook` for an erased event. Called by what `#[listener(failed = path)]` writes.
-pub fn run_hook<'a, E: Event, Form>(
-    hook: impl HookCall<'a, E, Form>,
-    event: &'a dyn AnyEvent,
-    failure: &'a JobFailure,
-    cx: &Context<'a>,
-) -> HookRun<'a> {
-    match event.downcast_ref::<E>() {
-        Some(event) => hook.run(event, failure, cx),
-        None => Box::pin(std::future::ready(Err(
-            "the hook is of another event's listener".into(),
-        ))),
+/// Asks `hook`. Called by what `#[listener(failed = path)]` writes.
+pub fn ask_hook<'a, E: ?Sized + Heard, Form, H: HookCall<'a, E, Form>>(
+    hook: H,
+    ask: HookAsk<'a, '_>,
+) -> Option<HookRun<'a>> {
+    match ask {
+        HookAsk::Needs(needs) => {
+            H::needs(needs);
+            None
+        }
+        HookAsk::Run { event, failure, cx } => Some(match E::of_any(event) {
+            Some(event) => hook.run(event, failure, cx),
+            None => Box::pin(std::future::ready(Err(
+                "the hook is of another event's listener".into(),
+            ))),
+        }),
     }
-}
-
-/// Names what `hook` needs. Called by what `#[listener(failed = path)]` writes.
-pub fn hook_needs<'a, E: Event, Form, H: HookCall<'a, E, Form>>(_: H, needs: &mut Needs) {
-    H::needs(needs);
 }

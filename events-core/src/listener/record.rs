@@ -27,6 +27,10 @@ pub trait Heard: 'static {
     /// Gives the erased event the listener's type.
     #[doc(hidden)]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self;
+
+    /// The event as this type, where it is one.
+    #[doc(hidden)]
+    fn of_any(event: &dyn AnyEvent) -> Option<&Self>;
 }
 
 impl Heard for dyn AnyEvent {
@@ -35,6 +39,10 @@ impl Heard for dyn AnyEvent {
     #[inline]
     fn heard<'a>(event: ErasedEvent<'_, 'a, Self>) -> &'a Self {
         event.any()
+    }
+
+    fn of_any(event: &dyn AnyEvent) -> Option<&Self> {
+        Some(event)
     }
 }
 

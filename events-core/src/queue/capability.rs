@@ -12,6 +12,8 @@ pub enum Capability {
     Tries,
     /// `backoff`
     Backoff,
+    /// `jitter`
+    Jitter,
     /// `timeout`
     Timeout,
     /// `delay`
@@ -20,6 +22,8 @@ pub enum Capability {
     RetryFor,
     /// `unique` and `unique_for`
     Unique,
+    /// `unique_until_start`
+    UniqueUntilStart,
     /// `order_by`
     OrderBy,
     /// `failed`
@@ -34,10 +38,15 @@ impl Capability {
         [
             (options.tries.is_some(), Self::Tries),
             (!options.backoff.is_empty(), Self::Backoff),
+            (options.jitter, Self::Jitter),
             (options.timeout.is_some(), Self::Timeout),
             (options.delay.is_some(), Self::Delay),
             (options.retry_for.is_some(), Self::RetryFor),
             (options.unique.is_some(), Self::Unique),
+            (
+                options.unique.is_some_and(|unique| unique.until_start),
+                Self::UniqueUntilStart,
+            ),
             (options.order_by.is_some(), Self::OrderBy),
             (options.failed.is_some(), Self::Failed),
             (options.on_missing != OnMissing::Fail, Self::OnMissing),
@@ -52,10 +61,12 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::Tries => "tries",
             Self::Backoff => "backoff",
+            Self::Jitter => "jitter",
             Self::Timeout => "timeout",
             Self::Delay => "delay",
             Self::RetryFor => "retry_for",
             Self::Unique => "unique",
+            Self::UniqueUntilStart => "unique_until_start",
             Self::OrderBy => "order_by",
             Self::Failed => "failed",
             Self::OnMissing => "on_missing",

@@ -235,7 +235,7 @@ impl Events {
             let cx = Context::new(self, event, &table)
                 .of_delivery(Some(job.delivery))
                 .on_terms(Some(terms));
-            (hook.run)(event, failure, &cx)
+            hook.run(event, failure, &cx)
         }));
         match running.await {
             Ok(Ok(())) => None,

@@ -21,7 +21,7 @@ impl Category {
         let inherited = attributes::inherited(&head.attrs);
         let object = quote_spanned!(user=> dyn #ident);
         let queueing = if options.inline_only.is_some() {
-            quote_spanned!(here()=> #p::Forbids<#object>)
+            object.clone()
         } else {
             quote_spanned!(here()=> #p::Allowed)
         };
@@ -46,6 +46,7 @@ impl Category {
                 impl #p::Heard for #object {
                     const HEARS: #p::Hears = #p::Hears::Category(<Self as #p::Category>::category);
                     fn heard<'a>(event: #p::ErasedEvent<'_, 'a, Self>) -> &'a Self { event.category() }
+                    fn of_any(event: &dyn #p::AnyEvent) -> ::core::option::Option<&Self> { #p::as_category(event) }
                 }
                 #members
             };

@@ -65,6 +65,8 @@ pub(super) struct Model<'a> {
     pub(super) given: Given<()>,
     pub(super) ty: &'a Type,
     pub(super) number: Number,
+    /// The name of the static that says how the model is written and read.
+    pub(super) codec: Ident,
 }
 
 /// How many models a field holds.
@@ -148,7 +150,8 @@ impl<'a> Body<'a> {
             ty: &field.ty,
             serde: serde(&field.attrs),
             number: number + index,
-            model: attr::model(&field.attrs, errors).map(|given| Model::new(given, &field.ty)),
+            model: attr::model(&field.attrs, errors)
+                .map(|given| Model::new(given, &field.ty, number + index)),
         };
         Self {
             kind,
@@ -168,7 +171,7 @@ impl Field<'_> {
 
 impl<'a> Model<'a> {
     /// `Option<M>` and `Vec<M>` are known by their names.
-    fn new(given: Given<()>, ty: &'a Type) -> Self {
+    fn new(given: Given<()>, ty: &'a Type, field: usize) -> Self {
         let (ty, number) = if let Some(inner) = type_argument(ty, "Option", 0) {
             (inner, Number::Option)
         } else if let Some(inner) = type_argument(ty, "Vec", 0) {
@@ -176,7 +179,12 @@ impl<'a> Model<'a> {
         } else {
             (ty, Number::One)
         };
-        Self { given, ty, number }
+        Self {
+            given,
+            ty,
+            number,
+            codec: format_ident!("__MODEL{field}", span = here()),
+        }
     }
 }
 

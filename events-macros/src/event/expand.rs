@@ -82,11 +82,15 @@ impl Event<'_> {
         let (p, ident) = (&self.private, self.ident);
         let response = self.response();
         let queueing = self.queueing();
+        // Where a category is none, what the compiler says of the whole line stands at its name too, and counts once.
+        let place = self.options.extends.first();
+        let place = place.map_or_else(here, |category| at(last(category)));
+        let queueing = quote_spanned!(place=> type Queueing = #queueing;);
         quote_spanned! {here()=>
             #[automatically_derived]
             impl #p::Event for #ident {
                 type Response = #response;
-                type Queueing = #queueing;
+                #queueing
                 fn meta() -> &'static #p::Meta<Self> { &__META }
             }
         }

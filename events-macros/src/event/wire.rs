@@ -6,7 +6,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, Member};
 
-use super::ast::{Body, Event, Field, Kind, Number, Shape};
+use super::ast::{Body, Event, Field, Kind, Model, Number, Shape};
 use crate::span::{at, here};
 
 /// Which of the two types.
@@ -24,9 +24,10 @@ impl Event<'_> {
             .fields()
             .filter_map(|field| field.model.as_ref())
             .map(|model| {
-                let ty = model.ty;
-                quote_spanned!(at(ty.span())=> #p::model_type::<#ty>)
+                let codec = &model.codec;
+                quote_spanned!(here()=> #codec.model)
             });
+        let codecs = self.codecs();
         let (written, read) = (self.definition(Side::Written), self.definition(Side::Read));
         let (encode, decode) = (self.encode(), self.decode());
         quote_spanned! {here()=>
@@ -38,11 +39,25 @@ impl Event<'_> {
                 decode: __decode,
                 models: &[#(#models),*],
             };
+            #codecs
             #written
             #read
             #encode
             #decode
         }
+    }
+
+    /// How each model is written and read.
+    fn codecs(&self) -> TokenStream {
+        let codec = |model: &Model<'_>| {
+            let (name, ty, user) = (&model.codec, model.ty, at(model.ty.span()));
+            let p = self.private.at(model.ty.span());
+            quote_spanned!(user=> static #name: #p::ModelCodec<#ty> = #p::model_codec::<#ty>();)
+        };
+        self.fields()
+            .filter_map(|field| field.model.as_ref())
+            .map(codec)
+            .collect()
     }
 
     /// The type of one side.
@@ -142,11 +157,11 @@ impl Event<'_> {
             let Some(model) = &field.model else {
                 return value.to_token_stream();
             };
-            let user = at(model.ty.span());
+            let codec = &model.codec;
             match model.number {
-                Number::One => quote_spanned!(user=> #p::ModelRef::of(#value)?),
-                Number::Option => quote_spanned!(user=> #p::ModelRef::of_option(#value)?),
-                Number::Many => quote_spanned!(user=> #p::ModelRef::of_vec(#value)?),
+                Number::One => quote_spanned!(here()=> #codec.write(#value)?),
+                Number::Option => quote_spanned!(here()=> #codec.write_option(#value)?),
+                Number::Many => quote_spanned!(here()=> #codec.write_vec(#value)?),
             }
         });
         quote_spanned! {here()=>
@@ -169,11 +184,13 @@ impl Event<'_> {
             let Some(model) = &field.model else {
                 return value.to_token_stream();
             };
-            let user = at(model.ty.span());
+            let codec = &model.codec;
             match model.number {
-                Number::One => quote_spanned!(user=> #loader.one(#value).await?),
-                Number::Option => quote_spanned!(user=> #loader.option(#value).await?),
-                Number::Many => quote_spanned!(user=> #loader.many(#value).await?),
+                Number::One => quote_spanned!(here()=> #codec.read(#loader, #value).await?),
+                Number::Option => {
+                    quote_spanned!(here()=> #codec.read_option(#loader, #value).await?)
+                }
+                Number::Many => quote_spanned!(here()=> #codec.read_vec(#loader, #value).await?),
             }
         });
         quote_spanned! {here()=>

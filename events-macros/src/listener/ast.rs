@@ -51,7 +51,7 @@ impl Listener {
         let event = event(&function, errors);
         let hears = hears(targets, event.as_ref(), errors);
         let (event, hears) = (event?, hears?);
-        valid::fits(&hears, &event, &options, errors);
+        valid::fits(&hears, &event, errors);
         Some(Self {
             private: Private::new(options.krate.as_ref()),
             arguments: function.arguments().skip(1).cloned().collect(),

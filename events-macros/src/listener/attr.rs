@@ -19,11 +19,14 @@ const OPTIONS: Vocabulary = &[
     ("queue", "queue = \"mail\""),
     ("tries", "tries = 5"),
     ("backoff", "backoff = [\"10s\", \"1m\"]"),
+    ("jitter", "jitter"),
     ("timeout", "timeout = \"30s\""),
     ("delay", "delay = \"5m\""),
     ("retry_for", "retry_for = \"6h\""),
     ("unique", "unique = path::to::key"),
     ("unique_for", "unique_for = \"1h\""),
+    ("unique_until_start", "unique_until_start"),
+    ("order_by", "order_by = path::to::key"),
     ("failed", "failed = path::to::hook"),
     ("on_missing", "on_missing = \"discard\""),
     ("handle", "handle = PRINT"),
@@ -54,11 +57,14 @@ pub(crate) struct Options {
     pub(crate) queue: Option<Given<Option<LitStr>>>,
     pub(crate) tries: Option<Given<u32>>,
     pub(crate) backoff: Option<Given<Vec<Duration>>>,
+    pub(crate) jitter: Option<Given<()>>,
     pub(crate) timeout: Option<Given<Duration>>,
     pub(crate) delay: Option<Given<Duration>>,
     pub(crate) retry_for: Option<Given<Duration>>,
     pub(crate) unique: Option<Given<Option<ExprPath>>>,
     pub(crate) unique_for: Option<Given<Duration>>,
+    pub(crate) unique_until_start: Option<Given<()>>,
+    pub(crate) order_by: Option<Given<ExprPath>>,
     pub(crate) failed: Option<Given<ExprPath>>,
     /// Whether the job is discarded.
     pub(crate) on_missing: Option<Given<bool>>,
@@ -112,11 +118,14 @@ impl Options {
             "queue" => self.queue = Some(option.optional(Opt::text)?),
             "tries" => self.tries = Some(option.count()?),
             "backoff" => self.backoff = Some(option.durations()?),
+            "jitter" => self.jitter = Some(option.flag()?),
             "timeout" => self.timeout = Some(option.duration()?),
             "delay" => self.delay = Some(option.duration()?),
             "retry_for" => self.retry_for = Some(option.duration()?),
             "unique" => self.unique = Some(option.optional(Opt::function)?),
             "unique_for" => self.unique_for = Some(option.duration()?),
+            "unique_until_start" => self.unique_until_start = Some(option.flag()?),
+            "order_by" => self.order_by = Some(option.function()?),
             "failed" => self.failed = Some(option.function()?),
             "on_missing" => self.on_missing = Some(on_missing(option)?),
             "handle" => self.handle = Some(option.ident("names a static that is made")?),
@@ -127,22 +136,22 @@ impl Options {
 
     /// The options that mean something for queued listeners only.
     pub(crate) fn of_the_queue(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        fn named<T>(name: &'static str, given: Option<&Given<T>>) -> Option<(&'static str, Span)> {
+            given.map(|given| (name, given.span()))
+        }
         [
-            self.tries.as_ref().map(|given| ("tries", given.span())),
-            self.backoff.as_ref().map(|given| ("backoff", given.span())),
-            self.timeout.as_ref().map(|given| ("timeout", given.span())),
-            self.delay.as_ref().map(|given| ("delay", given.span())),
-            self.retry_for
-                .as_ref()
-                .map(|given| ("retry_for", given.span())),
-            self.unique.as_ref().map(|given| ("unique", given.span())),
-            self.unique_for
-                .as_ref()
-                .map(|given| ("unique_for", given.span())),
-            self.failed.as_ref().map(|given| ("failed", given.span())),
-            self.on_missing
-                .as_ref()
-                .map(|given| ("on_missing", given.span())),
+            named("tries", self.tries.as_ref()),
+            named("backoff", self.backoff.as_ref()),
+            named("jitter", self.jitter.as_ref()),
+            named("timeout", self.timeout.as_ref()),
+            named("delay", self.delay.as_ref()),
+            named("retry_for", self.retry_for.as_ref()),
+            named("unique", self.unique.as_ref()),
+            named("unique_for", self.unique_for.as_ref()),
+            named("unique_until_start", self.unique_until_start.as_ref()),
+            named("order_by", self.order_by.as_ref()),
+            named("failed", self.failed.as_ref()),
+            named("on_missing", self.on_missing.as_ref()),
         ]
         .into_iter()
         .flatten()

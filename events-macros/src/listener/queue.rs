@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ExprPath, Ident};
 
-use super::ast::{Hears, Listener};
+use super::ast::Listener;
 use crate::span::{at, here};
 use crate::{duration, text};
 
@@ -43,16 +43,28 @@ impl Listener {
                 assign(field, some(duration::expand(given.value)));
             }
         }
+        if options.jitter.is_some() {
+            assign("jitter", quote!(true));
+        }
         if let Some(given) = &options.unique {
-            let key = self.key(given.value.as_ref());
+            let key = given.value.as_ref().map_or_else(
+                || quote_spanned!(here()=> ::core::option::Option::None),
+                |path| self.key(path),
+            );
+            let until_start = options.unique_until_start.is_some();
             let at_most = options.unique_for.as_ref().map_or_else(
                 || quote_spanned!(here()=> ::core::option::Option::None),
                 |given| some(duration::expand(given.value)),
             );
             assign(
                 "unique",
-                some(quote_spanned!(here()=> #p::Unique { key: #key, for_at_most: #at_most })),
+                some(quote_spanned! {here()=>
+                    #p::Unique { key: #key, for_at_most: #at_most, until_start: #until_start }
+                }),
             );
+        }
+        if let Some(given) = &options.order_by {
+            assign("order_by", self.key(&given.value));
         }
         if let Some(given) = &options.failed {
             assign("failed", some(self.failed(&given.value)));
@@ -71,24 +83,18 @@ impl Listener {
         Some(quote_spanned!(here()=> static __QUEUE: #p::QueueOptions = #made;))
     }
 
-    /// The function that gives a unique job's key.
-    fn key(&self, path: Option<&ExprPath>) -> TokenStream {
-        let Some(path) = path else {
-            return quote_spanned!(here()=> ::core::option::Option::None);
-        };
+    /// The function that gives a job's key.
+    fn key(&self, path: &ExprPath) -> TokenStream {
+        let (p, heard) = (&self.private, self.heard());
         let user = at(path.span());
         let event = Ident::new("event", user);
-        let call = quote_spanned!(user=> ::core::convert::Into::into(#path(#event)));
-        let key = match &self.hears {
-            Hears::Event(ty) => quote_spanned! {here()=>
-                match #event.downcast_ref::<#ty>() {
-                    ::core::option::Option::Some(#event) => #call,
-                    ::core::option::Option::None => ::std::string::String::new(),
-                }
-            },
-            _ => call,
-        };
-        quote_spanned!(here()=> ::core::option::Option::Some(|#event| #key))
+        let key = quote_spanned!(user=> ::std::string::ToString::to_string(&#path(#event)));
+        quote_spanned! {here()=>
+            ::core::option::Option::Some(|event| match <#heard as #p::Heard>::of_any(event) {
+                ::core::option::Option::Some(#event) => #key,
+                ::core::option::Option::None => ::std::string::String::new(),
+            })
+        }
     }
 
     fn failed(&self, path: &ExprPath) -> TokenStream {
@@ -96,10 +102,7 @@ impl Listener {
         let heard = self.heard();
         let user = at(path.span());
         let name = text::of(path);
-        let run = quote_spanned!(user=> #p::run_hook::<#heard, _>(#path, event, failure, cx));
-        let needs = quote_spanned!(user=> #p::hook_needs::<#heard, _, _>(#path, needs));
-        quote_spanned! {user=>
-            #p::FailedHook { name: #name, run: |event, failure, cx| #run, needs: |needs| #needs }
-        }
+        let asked = quote_spanned!(user=> #p::ask_hook::<#heard, _, _>(#path, ask));
+        quote_spanned!(user=> #p::FailedHook { name: #name, call: |ask| #asked })
     }
 }

@@ -89,6 +89,14 @@ pub(super) fn options(options: &Options, errors: &mut Errors) {
     if let (Some(given), None) = (&options.unique_for, &options.unique) {
         errors.at(given.span(), "`unique_for` bounds how long a job keeps equal ones away, and nothing says that jobs are unique: add `unique`");
     }
+    if let (Some(given), None) = (&options.unique_until_start, &options.unique) {
+        errors.at(given.span(), "`unique_until_start` says how long a job keeps equal ones away, and nothing says that jobs are unique: add `unique`");
+    }
+    if let (Some(tries), Some(jitter)) = (&options.tries, &options.jitter)
+        && tries.value == 1
+    {
+        errors.at(jitter.span(), "`jitter` spreads the waits between attempts, and `tries = 1` is a single one: raise `tries`, or remove `jitter`");
+    }
     if let (Some(tries), Some(backoff)) = (&options.tries, &options.backoff) {
         waits(tries.value, backoff.value.len(), backoff.span(), errors);
     }
@@ -138,26 +146,16 @@ fn texts(options: &Options, errors: &mut Errors) {
 }
 
 /// Whether the function can take what is heard.
-pub(super) fn fits(hears: &Hears, event: &Type, options: &Options, errors: &mut Errors) {
-    let any = trait_object(event).is_some_and(|word| word == "AnyEvent");
+pub(super) fn fits(hears: &Hears, event: &Type, errors: &mut Errors) {
     let many = match hears {
-        Hears::Event(_) => return,
-        Hears::Category(_) => "the events of a category",
+        Hears::Event(_) | Hears::Category(_) => return,
         Hears::Events(_) => "several events",
         Hears::Pattern(_) => "every event whose name matches",
     };
-    if !any && !matches!(hears, Hears::Category(_)) {
+    if trait_object(event).is_none_or(|word| word != "AnyEvent") {
         errors.at(
             event.span(),
             format!("this listener hears {many}, of different types: take `event: &dyn AnyEvent`"),
         );
-    }
-    if let Some(given) = &options.failed {
-        errors.at(given.span(), format!("a `failed` hook takes one type of event, and this listener hears {many}: write a listener for each event, which may call the same function"));
-    }
-    if let (Some(given), Hears::Category(_)) = (&options.unique, hears)
-        && given.value.is_some()
-    {
-        errors.at(given.span(), "a category's events have no common key when a job is pushed: write `unique` alone, which compares their payloads, or a listener for each event");
     }
 }

@@ -69,10 +69,11 @@ fn call(function: &Function, p: &Private) -> Option<TokenStream> {
     Some(quote_spanned! {here()=>
         struct __Loader;
         impl #p::ModelLoader for __Loader {
+            type Key = #key_type;
             type Return = #output;
             type Args<#lifetime> = #arguments;
             fn load<#lifetime>(
-                #key: #key_type,
+                #key: Self::Key,
                 (#(#names,)*): Self::Args<#lifetime>,
             ) -> #future {
                 #call

@@ -120,8 +120,7 @@ impl FailedJobs {
         Change {
             sql,
             values: conditions.values(),
-            then: (self.store.backend() == DbBackend::Postgres)
-                .then(|| format!("NOTIFY {}", crate::store::CHANNEL)),
+            then: wake(self.store.backend()),
         }
     }
 
@@ -161,6 +160,17 @@ impl FailedJobs {
             })
             .await
     }
+}
+
+/// What wakes the workers of other processes at the commit: on Postgres alone.
+#[cfg(feature = "postgres")]
+fn wake(backend: DbBackend) -> Option<String> {
+    (backend == DbBackend::Postgres).then(|| format!("NOTIFY {}", crate::store::CHANNEL))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn wake(_: DbBackend) -> Option<String> {
+    None
 }
 
 fn forgetting(conditions: Conditions) -> Change {

@@ -1,0 +1,7 @@
+//! What an operator does: with parked jobs, with the figures of the queues, on the command line.
+
+mod change;
+mod command;
+mod kit;
+mod parked;
+mod stats;

@@ -63,6 +63,8 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `model` | The field, an `M`, an `Option<M>` or a `Vec<M>` where `M: Model`, travels by key and is loaded again. Needs `durable`. |
 ///
+/// On an event that is not durable, `#[serde(..)]` is left to the type's own serde derives.
+///
 /// An event has no generic parameters and no lifetimes: each event type has a name and listeners of its own.
 ///
 /// Of serde's container attributes, `default`, `from`, `try_from`, `into`, `remote`, `bound` and `crate` are refused:

@@ -39,6 +39,9 @@ pub struct QueueOptions {
 }
 
 impl QueueOptions {
+    /// The queue of a listener that says `queue` and no name.
+    pub const DEFAULT_QUEUE: &'static str = "default";
+
     /// No options but the queue's name.
     #[must_use]
     pub const fn new(queue: &'static str) -> Self {

@@ -79,7 +79,7 @@ fn options(event: &Event<'_>, errors: &mut Errors) {
     }
 }
 
-/// An event that stays in the process.
+/// An event that stays in the process. What `#[serde(..)]` says on it is for other derives of the type.
 fn transient(event: &Event<'_>, errors: &mut Errors) {
     if let Some(version) = &event.options.version {
         errors.at(version.span(), "`version` counts the changes of a wire form, and this event has none: add `durable`, or remove it");
@@ -87,23 +87,6 @@ fn transient(event: &Event<'_>, errors: &mut Errors) {
     for model in event.fields().filter_map(|field| field.model.as_ref()) {
         errors.at(model.given.span(), "a model is loaded again where a stored event is read, and this event is never stored: add `#[event(durable, name = \"..\")]` on the type, or remove it");
     }
-    let on_fields = event.fields().flat_map(|field| &field.serde);
-    for attr in event
-        .serde
-        .iter()
-        .chain(on_variants(event))
-        .chain(on_fields)
-    {
-        errors.at(attr.path().span(), "this event has no wire form that `serde` could shape: add `#[event(durable, name = \"..\")]`, or remove it");
-    }
-}
-
-fn on_variants<'a, 'b>(event: &'b Event<'a>) -> impl Iterator<Item = &'b &'a Attribute> {
-    let variants = match &event.shape {
-        Shape::Struct(_) => &[][..],
-        Shape::Enum(variants) => variants,
-    };
-    variants.iter().flat_map(|variant| &variant.serde)
 }
 
 /// An event with a wire form.

@@ -15,10 +15,10 @@ impl Listener {
         let p = &self.private;
         let options = &self.options;
         let given = options.queue.as_ref()?;
-        let queue = given
-            .value
-            .as_ref()
-            .map_or_else(|| quote!("default"), ToTokens::to_token_stream);
+        let queue = given.value.as_ref().map_or_else(
+            || quote_spanned!(here()=> #p::QueueOptions::DEFAULT_QUEUE),
+            ToTokens::to_token_stream,
+        );
         let mut set = TokenStream::new();
         let mut assign = |field: &str, value: TokenStream| {
             let field = Ident::new(field, here());

@@ -29,6 +29,15 @@ pub enum OrderChanged {
     Cancelled,
 }
 
+/// What serde shapes for other uses.
+#[derive(Event, serde::Serialize)]
+#[event(name = "order.shown")]
+#[serde(rename_all = "camelCase")]
+pub struct OrderShown {
+    #[serde(rename = "id")]
+    order_number: u64,
+}
+
 /// A name that is a keyword.
 #[derive(Event)]
 #[allow(non_camel_case_types)]
@@ -47,6 +56,8 @@ pub(crate) fn main() {
     assert_eq!(name(&Started), "Started");
     assert_eq!(name(&r#type), "type");
     assert_eq!(name(&Local), "Local");
+
+    assert_eq!(name(&OrderShown { order_number: 7 }), "order.shown");
 
     let debug = |event: &dyn AnyEvent| format!("{event:?}");
     assert_eq!(debug(&OrderPaid { order: 7 }), "OrderPaid { order: 7 }");

@@ -64,11 +64,14 @@ fn load_invoice(key: u64) -> Result<Option<Invoice>, Infallible> {
     queue = "mail",
     tries = 5,
     backoff = ["10s", "1m"],
+    jitter,
     timeout = "30s",
     delay = "500ms",
     retry_for = "6h",
     unique = key,
     unique_for = "1h",
+    unique_until_start,
+    order_by = number,
     failed = parked,
     on_missing = "discard"
 )]
@@ -81,6 +84,10 @@ fn key(event: &OrderPaid) -> String {
     event.order.0.to_string()
 }
 
+fn number(event: &OrderPaid) -> u64 {
+    event.order.0
+}
+
 fn parked(_: &OrderPaid, _: &JobFailure, _: &State<u8>) {}
 
 #[listener(queue, unique, failed = parked_later, on_missing = "fail")]
@@ -91,20 +98,30 @@ async fn parked_later(_: &OrderPaid, _: &JobFailure) -> Result<(), BoxError> {
     Ok(())
 }
 
-#[listener(OrderPaid, OrderShipped, queue, unique = name)]
+#[listener(OrderPaid, OrderShipped, queue, unique = name, failed = any_parked)]
 fn several(_: &dyn AnyEvent) {}
+
+fn any_parked(_: &dyn AnyEvent, _: &JobFailure) {}
 
 fn name(event: &dyn AnyEvent) -> &'static str {
     event.name()
 }
 
-#[listener("order.*", queue, backoff = "1m")]
+#[listener("order.*", queue, backoff = "1m", failed = any_parked)]
 async fn pattern(_: &dyn AnyEvent) {
     std::future::ready(()).await;
 }
 
-#[listener(dyn Audited, queue)]
+#[listener(dyn Audited, queue, unique = audited, order_by = audited, failed = audited_parked)]
 fn category(_: &dyn Audited) {}
+
+fn audited(event: &dyn Audited) -> &'static str {
+    event.name()
+}
+
+async fn audited_parked(_: &dyn Audited, _: &JobFailure) {
+    std::future::ready(()).await;
+}
 
 pub(crate) fn main() {
     let _: events_core::ModelHandle = INVOICES;

@@ -6,13 +6,9 @@ struct OrderPaid {
     order: u64,
 }
 
-#[listener(OrderPaid, queue, unique = key)]
+#[listener(OrderPaid, queue, jitter = "5s")]
 fn ship(event: &OrderPaid) {
     let _ = event.order;
-}
-
-fn key(event: &OrderPaid) -> u64 {
-    event.order
 }
 
 fn main() {}

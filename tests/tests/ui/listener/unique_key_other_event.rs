@@ -1,4 +1,4 @@
-use events_core::{AnyEvent, Event, listener};
+use events_core::{Event, listener};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "order.paid")]
@@ -12,9 +12,13 @@ struct OrderShipped {
     order: u64,
 }
 
-#[listener(OrderPaid, OrderShipped, queue, failed = parked)]
-fn audit(event: &dyn AnyEvent) {
-    let _ = event;
+#[listener(OrderPaid, queue, unique = key)]
+fn ship(event: &OrderPaid) {
+    let _ = event.order;
+}
+
+fn key(event: &OrderShipped) -> u64 {
+    event.order
 }
 
 fn main() {}

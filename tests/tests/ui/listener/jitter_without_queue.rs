@@ -1,0 +1,14 @@
+use events_core::{Event, listener};
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "order.paid")]
+struct OrderPaid {
+    order: u64,
+}
+
+#[listener(OrderPaid, jitter)]
+fn ship(event: &OrderPaid) {
+    let _ = event.order;
+}
+
+fn main() {}

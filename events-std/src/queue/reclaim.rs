@@ -64,8 +64,9 @@ impl Watch {
     }
 }
 
-/// Takes over from dead workers. A job that ran alone when its process died is held by `me` from now on, and given
-/// back here: its attempt is spent. Jobs that ran beside others get theirs back, and run alone the next time.
+/// Takes over from dead workers. A job that ran alone, because its process had died before, and now again, is held by
+/// `me` from now on, and given back here: its attempt is spent. All others get theirs back, and run alone the next
+/// time.
 pub(super) async fn reclaim(
     store: &Store,
     me: i64,
@@ -132,17 +133,19 @@ async fn take_over(
         }
     }
     let of_them = list(&taken);
+    let in_hand = format!("state = 1 AND worker IN ({of_them})");
     let running = transaction
         .query_all_raw(Statement::from_string(
             backend,
-            format!("SELECT id FROM events_jobs WHERE state = 1 AND worker IN ({of_them})"),
+            format!("SELECT id FROM events_jobs WHERE {in_hand}"),
         ))
         .await?
         .len();
-    let crashed = if running == 1 && !process_lives {
+    let mut crashed = Vec::new();
+    if running == 1 && !process_lives {
         let statement = format!(
-            "UPDATE events_jobs SET worker = $1, fence = fence + 1, changed_at = $2 \
-             WHERE state = 1 AND worker IN ({of_them}) RETURNING {}",
+            "UPDATE events_jobs SET worker = $1, fence = fence + 1, changed_at = $2 WHERE {in_hand} AND alone \
+             RETURNING {}",
             claim::READ
         );
         let rows = transaction
@@ -152,22 +155,20 @@ async fn take_over(
                 [me.into(), now.timestamp_millis().into()],
             ))
             .await?;
-        claim::read_all(&transaction, &rows, now).await?
-    } else {
-        let alone = if process_lives { "" } else { "alone = TRUE, " };
-        let statement = format!(
-            "UPDATE events_jobs SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 \
-             WHERE state = 1 AND worker IN ({of_them})"
-        );
-        transaction
-            .execute_raw(Statement::from_sql_and_values(
-                backend,
-                statement,
-                [now.timestamp_millis().into()],
-            ))
-            .await?;
-        Vec::new()
-    };
+        crashed = claim::read_all(&transaction, &rows, now).await?;
+    }
+    let alone = if process_lives { "" } else { "alone = TRUE, " };
+    let statement = format!(
+        "UPDATE events_jobs SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 \
+         WHERE {in_hand}"
+    );
+    transaction
+        .execute_raw(Statement::from_sql_and_values(
+            backend,
+            statement,
+            [now.timestamp_millis().into()],
+        ))
+        .await?;
     transaction.commit().await?;
     for (path, _) in taken.iter().filter_map(|other| other.lock.as_ref()) {
         let _ = std::fs::remove_file(path);

@@ -79,7 +79,8 @@ impl Store {
         self.inner.backend
     }
 
-    /// A connection for reading. What it reads may be older than a transaction that has just ended elsewhere.
+    /// Connections for reading; on SQLite they refuse to write. In a transaction, read through its own `tx`: these do
+    /// not see what it wrote, and in memory, where there is one connection, they wait for its end.
     #[must_use]
     pub fn reader(&self) -> &DatabaseConnection {
         &self.inner.reader

@@ -105,6 +105,67 @@ async fn all_or_nothing_wherever_it_is_dropped(database: Database) {
     assert!(committed.expect("rows, jobs and listeners agree") >= 6);
 }
 
+async fn a_rollback_that_is_left_half_way_is_one(database: Database) {
+    let events = builder(&database, module_path!()).build().unwrap();
+    let store = database.store.with_events(&events);
+    for after in 0..40 {
+        let failing = store.transaction(async |tx| {
+            note(tx, "a").await?;
+            tx.dispatch(&Left(0)).await.unwrap();
+            Err::<(), _>(StoreError::SavepointOpen)
+        });
+        GiveUp {
+            after: after / 4,
+            future: Box::pin(failing),
+        }
+        .await;
+    }
+    transaction(store, 1).await;
+    assert_eq!(database.notes().await, ["001", "001 more"]);
+    assert_eq!(database.count("events_jobs").await, 1);
+}
+
+async fn a_savepoint_that_is_left_anywhere_is_kept_or_undone(database: Database) {
+    let events = builder(&database, module_path!()).build().unwrap();
+    let store = database.store.with_events(&events);
+    let mut whole = 0;
+    for number in 0..48 {
+        let name = format!("{number:03}");
+        let ended = store
+            .transaction(async |tx| {
+                note(tx, &format!("{name} before")).await?;
+                let savepoint = tx.savepoint(async |tx| {
+                    note(tx, &format!("{name} in")).await?;
+                    tx.dispatch(&Left(number)).await.unwrap();
+                    Ok::<_, StoreError>(())
+                });
+                GiveUp {
+                    after: number / 4,
+                    future: Box::pin(savepoint),
+                }
+                .await;
+                Ok::<_, StoreError>(note(tx, &format!("{name} after")).await?)
+            })
+            .await;
+        let rows = database.notes().await;
+        let has = |part: &str| rows.contains(&format!("{name} {part}"));
+        assert_eq!(has("before"), ended.is_ok(), "{ended:?}");
+        assert_eq!(has("after"), ended.is_ok());
+        let job = format!("SELECT COUNT(*) FROM events_jobs WHERE payload = '{number}'");
+        assert_eq!(database.column::<i64>(&job).await[0], i64::from(has("in")));
+        let heard = events
+            .state::<Log>()
+            .unwrap()
+            .0
+            .lock()
+            .unwrap()
+            .contains(&name);
+        assert_eq!(heard, has("in"));
+        whole += usize::from(has("in"));
+    }
+    assert!(whole > 0 && whole < 48, "{whole} were kept");
+}
+
 async fn a_dispatch_that_is_left_half_way_is_not_committed_in_part(database: Database) {
     let events = builder(&database, module_path!()).build().unwrap();
     let store = database.store.with_events(&events);
@@ -139,5 +200,7 @@ async fn a_dispatch_that_is_left_half_way_is_not_committed_in_part(database: Dat
 
 on_both!(
     all_or_nothing_wherever_it_is_dropped,
+    a_rollback_that_is_left_half_way_is_one,
+    a_savepoint_that_is_left_anywhere_is_kept_or_undone,
     a_dispatch_that_is_left_half_way_is_not_committed_in_part,
 );

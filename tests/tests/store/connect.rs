@@ -117,13 +117,11 @@ fn an_address_of_no_known_database_is_named_by_its_scheme_alone() {
 
 #[test]
 fn a_password_is_never_shown() {
-    let options = StoreOptions::new("postgres://app:hush@127.0.0.1:1/db?connect_timeout=1");
+    let options = StoreOptions::new("postgres://app:hush@127.0.0.1:1/db");
     assert!(!format!("{options:?}").contains("hush"));
     on_runtime(async {
         for address in [
-            "postgres://app:hush@127.0.0.1:1/db",
             "postgres://app:hush@127.0.0.1:port/db",
-            "postgres://app:hush@127.0.0.1/db?sslmode=hush",
             "postgres://app:hush@/db?host=/nowhere",
         ] {
             let error = Store::connect(address).await.unwrap_err();
@@ -133,8 +131,7 @@ fn a_password_is_never_shown() {
                 texts.push_str(&error.to_string());
                 source = error.source();
             }
-            let texts = texts.replace("sslmode", "");
-            assert!(!texts.contains("app:hush"), "{texts}");
+            assert!(!texts.contains("hush"), "{texts}");
         }
     });
 }

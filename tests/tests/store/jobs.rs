@@ -344,7 +344,38 @@ async fn crossed_keys_do_not_lock_each_other_out(database: Database) {
     }
 }
 
+async fn postgres_is_told_at_the_commit(database: Database) {
+    use sea_orm::sqlx::postgres::PgListener;
+
+    let Bench { store, events, .. } = bench(&database);
+    if store.backend() != DbBackend::Postgres {
+        return;
+    }
+    let mut told = PgListener::connect(&database.url).await.unwrap();
+    told.listen("events_jobs").await.unwrap();
+    let wait = std::time::Duration::from_millis(100);
+    store
+        .transaction(async |tx| {
+            for number in 0..600 {
+                tx.dispatch(&Twice(number)).await.unwrap();
+            }
+            assert!(tokio::time::timeout(wait, told.recv()).await.is_err());
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+    told.recv().await.unwrap();
+    assert!(tokio::time::timeout(wait, told.recv()).await.is_err());
+
+    // One that writes nothing says nothing.
+    events.dispatch(&unique("a", 1)).await.unwrap();
+    told.recv().await.unwrap();
+    events.dispatch(&unique("a", 2)).await.unwrap();
+    assert!(tokio::time::timeout(wait, told.recv()).await.is_err());
+}
+
 on_both!(
+    postgres_is_told_at_the_commit,
     by_one_statement_or_another_a_row_is_the_same,
     any_text_travels,
     a_key_with_a_nul_is_refused,

@@ -297,6 +297,50 @@ async fn a_rollback_by_the_database_is_noticed(database: Database) {
     assert_eq!(database.notes().await, ["d", "e"]);
 }
 
+async fn a_full_disk_costs_the_transaction_alone(database: Database) {
+    let (store, events) = bench(&database);
+    if store.backend() != sea_orm::DbBackend::Sqlite {
+        return;
+    }
+    let pages = |count: u32| format!("PRAGMA max_page_count = {count}");
+    let limit = database.column::<i64>("PRAGMA page_count").await[0] + 4;
+    let limit = pages(u32::try_from(limit).unwrap());
+    store.writer().execute_unprepared(&limit).await.unwrap();
+    for ignore in [true, false] {
+        let ended = store
+            .transaction(async |tx| {
+                note(tx, "a").await?;
+                tx.dispatch(&noted(&"x".repeat(100_000))).await.unwrap();
+                let refused = note(tx, &"y".repeat(100_000)).await;
+                assert!(refused.as_ref().unwrap_err().to_string().contains("full"));
+                if !ignore {
+                    refused?;
+                }
+                Ok::<_, Failed>(())
+            })
+            .await;
+        assert!(ended.is_err(), "the job had no room");
+        assert!(database.notes().await.is_empty());
+        assert_eq!(database.count("events_jobs").await, 0);
+        assert!(log(&events).is_empty());
+    }
+    store
+        .writer()
+        .execute_unprepared(&pages(u32::MAX - 1))
+        .await
+        .unwrap();
+    store
+        .transaction(async |tx| {
+            note(tx, "b").await?;
+            tx.dispatch(&noted("b")).await.unwrap();
+            Ok::<_, Failed>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(database.notes().await, ["b"]);
+    assert_eq!(log(&events), ["after b with b"]);
+}
+
 async fn transactions_run_in_spawned_tasks(database: Database) {
     let (store, _) = bench(&database);
     let tasks: Vec<_> = (0..16)
@@ -352,6 +396,7 @@ on_both!(
     the_current_dispatcher_is_the_same_after_the_commit,
     an_error_that_the_block_ignores_is_not_lost,
     a_rollback_by_the_database_is_noticed,
+    a_full_disk_costs_the_transaction_alone,
     transactions_run_in_spawned_tasks,
     a_defer_block_does_not_part_jobs_from_their_rows,
 );

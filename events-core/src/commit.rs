@@ -1,11 +1,12 @@
 //! What waits for a commit. The kernel keeps it; whoever owns the transaction drives it.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use crate::delivery::Delivery;
 use crate::dispatch::{
-    DispatchError, Dispatched, Refusal, Report, dispatch_in_transaction, run_waiting,
+    DispatchError, Dispatched, NotRun, Refusal, Report, dispatch_in_transaction, run_waiting,
 };
 use crate::event::{AnyEvent, Event};
 use crate::events::Events;
@@ -32,7 +33,7 @@ impl Waiting {
     ) -> Result<Self, Refusal> {
         Ok(Self {
             by: by.clone(),
-            event: scope::cloned(event).ok_or(Refusal::NotClone("the commit"))?,
+            event: scope::cloned(event, "the commit")?,
             listeners,
             delivery,
         })
@@ -116,15 +117,8 @@ impl AfterCommit {
         &self.events
     }
 
-    pub(crate) fn wait(
-        &self,
-        event: &dyn AnyEvent,
-        listeners: Vec<Entry>,
-        delivery: Delivery,
-    ) -> Result<(), Refusal> {
-        let new = Waiting::new(&self.events, event, listeners, delivery)?;
+    pub(crate) fn wait(&self, new: Waiting) {
         lock(&self.waiting).push(new);
-        Ok(())
     }
 
     /// Marks a savepoint.
@@ -143,11 +137,25 @@ impl AfterCommit {
         drop(dropped);
     }
 
-    /// Runs what waits, after the commit. Failures go to the dispatcher's error hook.
+    /// Runs what waits, after the commit. Failures go to the dispatcher's error hook, and so do the listeners that did
+    /// not run because this was dropped half-way.
     pub async fn committed(self) {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
-        for waiting in waiting {
-            run_waiting(waiting).await;
+        let mut rest = Rest(waiting.into());
+        while let Some(next) = rest.0.pop_front() {
+            run_waiting(next).await;
+        }
+    }
+}
+
+/// What waited for a commit and has not run yet.
+struct Rest(VecDeque<Waiting>);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        for waiting in &self.0 {
+            let not_run = NotRun::of(&*waiting.event, &waiting.listeners);
+            waiting.by.tell_not_run(&not_run);
         }
     }
 }

@@ -82,15 +82,18 @@ struct Entered(Option<Events>);
 
 impl Entered {
     fn new(events: &Events) -> Self {
-        IS_SCOPED.set(true);
-        Self(SCOPED.replace(Some(events.clone())))
+        // A scope may be dropped while its thread ends, when there is no place for it any more.
+        let before = SCOPED.try_with(|scoped| scoped.replace(Some(events.clone())));
+        IS_SCOPED.set(before.is_ok());
+        Self(before.ok().flatten())
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         IS_SCOPED.set(self.0.is_some());
-        SCOPED.replace(self.0.take());
+        let left = SCOPED.try_with(|scoped| scoped.replace(self.0.take()));
+        drop(left);
     }
 }
 
@@ -103,14 +106,14 @@ pub(crate) fn scope_sync<T>(events: &Events, block: impl FnOnce() -> T) -> T {
 #[must_use = "a scope does nothing until it is awaited"]
 pub struct Scope<F> {
     events: Events,
-    block: Pin<Box<F>>,
+    block: Option<Pin<Box<F>>>,
 }
 
 impl<F> Scope<F> {
     pub(crate) fn new(events: Events, block: F) -> Self {
         Self {
             events,
-            block: Box::pin(block),
+            block: Some(Box::pin(block)),
         }
     }
 }
@@ -119,7 +122,19 @@ impl<F: Future> Future for Scope<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let _entered = Entered::new(&this.events);
+        match &mut this.block {
+            Some(block) => block.as_mut().poll(task),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for Scope<F> {
+    fn drop(&mut self) {
+        // What the block's destructors dispatch belongs to it too.
         let _entered = Entered::new(&self.events);
-        self.block.as_mut().poll(task)
+        self.block = None;
     }
 }

@@ -242,7 +242,8 @@ impl Events {
     }
 
     /// Runs a block whose dispatches by this dispatcher wait until it ends, and are dropped if it fails, panics or
-    /// is itself dropped. Inside another such block they go on to wait for that one. Events must be `Clone`.
+    /// is itself dropped. Inside another such block they go on to wait for that one; inside a transaction that is opened
+    /// in the block they go by its rules instead. Events must be `Clone`.
     ///
     /// # Errors
     ///
@@ -403,10 +404,12 @@ impl Inner {
         if let Some(table) = self.tables.get(number) {
             return table.clone();
         }
-        lock(&self.late)
-            .entry(number)
-            .or_insert_with(|| Arc::new(self.parts.freeze(meta)))
-            .clone()
+        if let Some(table) = lock(&self.late).get(&number) {
+            return table.clone();
+        }
+        // What the arguments need is the user's code, which may dispatch: no lock is held meanwhile.
+        let table = Arc::new(self.parts.freeze(meta));
+        lock(&self.late).entry(number).or_insert(table).clone()
     }
 
     /// The event's table, with what was added while the program runs.

@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use crate::event::{AnyEvent, Event};
+use crate::context::Context;
+use crate::dispatch::{ErrorPolicy, willing};
+use crate::event::{AnyEvent, CloneFn, Event};
 use crate::events::Events;
 use crate::fault::place;
+use crate::future::caught;
 use crate::sync::lock;
 use crate::table::Table;
 
@@ -51,37 +54,42 @@ struct Seen {
     id: TypeId,
     text: String,
     /// A clone, where the event can be cloned.
-    event: Option<Box<dyn AnyEvent>>,
+    event: Option<Arc<dyn AnyEvent>>,
     /// The queued listeners for which jobs would have been pushed.
     queued: Vec<String>,
 }
 
 impl Fakes {
     /// Records the event, if it is one of those that are faked.
-    pub(crate) fn record(&self, event: &dyn AnyEvent, table: &Table) -> bool {
+    pub(crate) fn record(&self, events: &Events, event: &dyn AnyEvent, table: &Table) -> bool {
         let meta = event.any_meta();
-        {
-            let recorded = lock(&self.0);
-            let only = recorded.only.as_ref();
-            if only.is_some_and(|only| !only.contains(&meta.type_id))
-                || recorded.except.contains(&meta.type_id)
-            {
-                return false;
-            }
+        if !self.includes(meta.type_id) {
+            return false;
         }
-        // The event's own `Debug` and `Clone` run outside the lock.
+        // The event's own `Debug` and `Clone`, and conditions, run outside the lock.
+        let cx = Context::new(events, event, table);
+        let queued = willing(&cx, table.queued(), &mut Vec::new(), ErrorPolicy::RunAll);
+        let clone = |clone: CloneFn| caught(|| clone(event)).ok().flatten();
         let seen = Seen {
             id: meta.type_id,
-            text: format!("{event:?}"),
-            event: meta.clone.and_then(|clone| clone(event)),
-            queued: table
-                .queued()
+            text: caught(|| format!("{event:?}")).unwrap_or_else(|message| {
+                format!("{} (its `Debug` panicked: {message})", meta.ident)
+            }),
+            event: meta.clone.and_then(clone).map(Arc::from),
+            queued: queued
                 .iter()
                 .map(|entry| entry.record().name.to_string())
                 .collect(),
         };
         lock(&self.0).seen.push(seen);
         true
+    }
+
+    /// Whether events of this type are faked.
+    fn includes(&self, id: TypeId) -> bool {
+        let recorded = lock(&self.0);
+        let only = recorded.only.as_ref();
+        only.is_none_or(|only| only.contains(&id)) && !recorded.except.contains(&id)
     }
 }
 
@@ -126,15 +134,31 @@ impl Fake {
     /// The recorded events of type `E`, in their order.
     #[must_use]
     pub fn dispatched<E: Event + Clone>(&self) -> Vec<E> {
-        lock(&self.fakes.0)
-            .seen
-            .iter()
-            .filter_map(|seen| seen.event.as_deref()?.downcast_ref::<E>().cloned())
+        let of_type: Vec<Arc<dyn AnyEvent>> = {
+            let recorded = lock(&self.fakes.0);
+            let events = recorded.seen.iter().filter_map(|seen| seen.event.as_ref());
+            events.filter(|event| event.is::<E>()).cloned().collect()
+        };
+        // The event's own `Clone` runs outside the lock.
+        let events = of_type.iter();
+        events
+            .filter_map(|event| event.downcast_ref::<E>().cloned())
             .collect()
     }
 
+    /// How often an `E` was recorded.
+    ///
+    /// # Panics
+    ///
+    /// If this fake does not record it, so that the answer would say nothing.
+    #[track_caller]
     fn times<E: Event>(&self) -> usize {
         let id = TypeId::of::<E>();
+        assert!(
+            self.fakes.includes(id),
+            "`{}` is not faked, so that its dispatches are not recorded: name it with `only`, or do not leave it out with `except`",
+            type_name::<E>()
+        );
         let recorded = lock(&self.fakes.0);
         recorded.seen.iter().filter(|seen| seen.id == id).count()
     }
@@ -175,6 +199,7 @@ impl Fake {
     /// If none was; the message shows what was.
     #[track_caller]
     pub fn assert_dispatched_where<E: Event + Clone>(&self, wanted: impl Fn(&E) -> bool) {
+        let _faked = self.times::<E>();
         assert!(
             self.dispatched::<E>().iter().any(wanted),
             "no `{}` for which the condition holds was dispatched; {}",
@@ -251,14 +276,15 @@ impl Fake {
         );
     }
 
-    /// Asserts that an `E` was dispatched for which a job of the queued listener would have been pushed. The name
-    /// may be its full name or the end of it.
+    /// Asserts that an `E` was dispatched for which a job of the queued listener would have been pushed: one whose
+    /// condition held. The name may be its full name or the end of it.
     ///
     /// # Panics
     ///
     /// If none was; the message shows what was dispatched and the jobs there would have been.
     #[track_caller]
     pub fn assert_queued<E: Event>(&self, listener: &str) {
+        let _faked = self.times::<E>();
         let id = TypeId::of::<E>();
         let jobs: Vec<String> = {
             let recorded = lock(&self.fakes.0);

@@ -90,10 +90,7 @@ pub(crate) fn transaction_is_open(events: &Events) -> bool {
 }
 
 /// Keeps what waits for the commit of the task's transaction.
-pub(crate) fn wait_for_commit(
-    events: &Events,
-    new: Waiting,
-) {
+pub(crate) fn wait_for_commit(events: &Events, new: Waiting) {
     if let Some(waiting) = transaction(events) {
         lock(&waiting).push(new);
     }
@@ -245,13 +242,20 @@ pub(crate) async fn defer<T, E>(
     let held = std::mem::take(&mut *lock(&held));
     if let Some(held) = hand_to_outer(events, held) {
         let mut rest = Rest {
+            events,
             held: held.into(),
+            refused: Vec::new(),
             failures: Vec::new(),
         };
-        while let Some(Deferred { by, event }) = rest.held.pop_front() {
-            let failure = by.dispatch_any(&*event).await.err();
-            rest.failures.extend(failure);
+        while let Some(next) = rest.held.pop_front() {
+            if let Err(error) = next.by.dispatch_any(&*next.event).await {
+                if error.refusal().is_some() {
+                    rest.refused.push(next);
+                }
+                rest.failures.push(error);
+            }
         }
+        rest.refused.clear();
         return ended(value, std::mem::take(&mut rest.failures));
     }
     Ok(value)
@@ -259,24 +263,22 @@ pub(crate) async fn defer<T, E>(
 
 /// The dispatches after a block, and the failures of those that ended: if whoever waits for them goes away, the error
 /// hook is told instead.
-struct Rest {
+struct Rest<'e> {
+    events: &'e Events,
     held: VecDeque<Deferred>,
+    refused: Vec<Deferred>,
     failures: Vec<DispatchError>,
 }
 
-impl Drop for Rest {
+impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        let failures = std::mem::take(&mut self.failures);
-        if self.held.is_empty() && failures.is_empty() {
-            return;
-        }
-        for Deferred { by, event } in &self.held {
-            let table = by.inner().merged(event.any_meta());
-            by.tell_not_run(&NotRun::all_of(&**event, &table));
-        }
         // The one that was running tells of itself.
-        for failure in failures {
-            failure.tell();
+        for Deferred { by, event } in self.refused.iter().chain(&self.held) {
+            let table = by.inner().merged(event.any_meta());
+            by.tell_not_run(&NotRun::of_table(&**event, &table));
+        }
+        for error in &self.failures {
+            self.events.tell_failures(error.failures());
         }
     }
 }

@@ -93,6 +93,34 @@ fn listener_names(parts: &Parts, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Whether jobs of a listener that is added later would be taken for those of another.
+pub(crate) fn check_job_names<'w>(
+    record: &Record,
+    others: impl Iterator<Item = &'w Wired>,
+    faults: &mut Vec<Fault>,
+) {
+    if record.queue.is_none() {
+        return;
+    }
+    for other in others.map(|other| &other.record) {
+        if other.name == record.name || other.formerly.contains(&&*record.name) {
+            faults.push(
+                Fault::new(
+                    FaultKind::DuplicateListener,
+                    format!(
+                        "is queued under the name `{}`, as the listener at {} is",
+                        record.name,
+                        place(&other.source)
+                    ),
+                    "subscribe one value of the type, or give one of them another name".to_owned(),
+                )
+                .at(record)
+                .on(heard(record)),
+            );
+        }
+    }
+}
+
 /// What is wrong with one listener.
 pub(crate) fn check_listener(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
     let record = &wired.record;

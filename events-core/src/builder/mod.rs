@@ -2,7 +2,7 @@
 
 mod check;
 
-pub(crate) use check::check_listener;
+pub(crate) use check::{check_job_names, check_listener};
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::event::{Category, Event, EventMeta};
 use crate::events::{Events, Parts};
 use crate::fake::{Fake, Fakes};
 use crate::fault::{BuildError, Fault};
+use crate::future::text_of;
 use crate::listener::{Closure, Heard, Instance, IntoListener, Subscriber};
 use crate::queue::Queue;
 use crate::registry::{self, Handle};
@@ -282,7 +283,7 @@ fn log(incident: &Incident<'_>) {
         Incident::Failed(failure) => tracing::error!(
             event = failure.event(),
             listener = failure.listener().name(),
-            error = %failure.cause(),
+            error = text_of(failure.cause()),
             "a listener failed"
         ),
         Incident::NotRun(not_run) => tracing::error!(

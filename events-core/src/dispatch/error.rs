@@ -5,10 +5,11 @@ use std::fmt;
 
 use super::Dispatched;
 use crate::BoxError;
+use crate::event::AnyEvent;
 use crate::fault::Fault;
 use crate::listener::Source;
 use crate::queue::PushError;
-use crate::table::Record;
+use crate::table::{Entry, Record, Table};
 
 /// A listener, as errors and reports name it.
 #[derive(Clone)]
@@ -131,9 +132,17 @@ pub enum Refusal {
     /// The event could not be written in its wire form.
     #[error("no job was pushed and nothing ran: {0}")]
     Encode(#[source] crate::durable::EncodeError),
+    /// The function that makes a job's key panicked, with this message.
+    #[error(
+        "no job was pushed and nothing ran: the function that makes a key for {0} panicked: {1}"
+    )]
+    KeyPanicked(ListenerInfo, String),
     /// The event must be kept for later, but cannot be cloned.
     #[error("the event must be kept until {0}: derive `Clone` on it")]
     NotClone(&'static str),
+    /// The event must be kept for later, but its `Clone` panicked, with this message.
+    #[error("the event must be kept, but its `Clone` panicked: {0}")]
+    ClonePanicked(String),
     /// A listener asks for a transaction, and there is none.
     #[error("{0} asks for a transaction: dispatch the event through one")]
     NeedsTransaction(ListenerInfo),
@@ -248,13 +257,35 @@ pub struct NotRun {
 }
 
 impl NotRun {
+    /// Of these listeners none has run.
+    pub(crate) fn of(event: &dyn AnyEvent, listeners: &[Entry]) -> Self {
+        Self {
+            event: event.name(),
+            listeners: listeners
+                .iter()
+                .map(|entry| ListenerInfo(entry.record().clone()))
+                .collect(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Of the table's listeners none has run, nor, as far as is known, been given its job.
+    pub(crate) fn of_table(event: &dyn AnyEvent, table: &Table) -> Self {
+        let mut not_run = Self::of(event, table.queued());
+        not_run
+            .listeners
+            .extend(Self::of(event, table.inline()).listeners);
+        not_run
+    }
+
     /// The event's stored name, else its type's.
     #[must_use]
     pub fn event(&self) -> &'static str {
         self.event
     }
 
-    /// The listener that was running, which did not end, and those after it, which did not start.
+    /// The listener that was running, which did not end, and those after it, which did not start; queued ones where
+    /// their jobs were still to be pushed, or were just being pushed.
     #[must_use]
     pub fn listeners(&self) -> &[ListenerInfo] {
         &self.listeners

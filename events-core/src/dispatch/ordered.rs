@@ -2,19 +2,19 @@
 //! commits and queued listeners. `Events` takes the short way past it where a table has none of these.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::error::{Failure, FailureCause, ListenerInfo, Refusal};
+use super::error::{Failure, FailureCause, ListenerInfo, NotRun, Refusal};
 use super::{ErrorPolicy, Report};
 use crate::commit::{AfterCommit, Waiting};
 use crate::context::{Context, Terms};
 use crate::delivery::{Attempt, Delivery};
-use crate::erased::{Run, holds_for, message_of, run_sync_in};
+use crate::durable::EncodeError;
+use crate::erased::{Run, holds_for, run_sync_in};
 use crate::event::{AnyEvent, EventMeta};
 use crate::events::Events;
 use crate::extensions::Extensions;
-use crate::future::BoxFuture;
+use crate::future::{BoxFuture, caught};
 use crate::listener::Kind;
 use crate::queue::{Job, PushError};
 use crate::scope::{self, Intercepted};
@@ -26,9 +26,49 @@ struct Plan {
     /// Failures of conditions.
     failures: Vec<Failure>,
     jobs: Vec<Job>,
+    /// The listeners whose jobs these are.
+    queued: Vec<Entry>,
     delivery: Option<Delivery>,
     /// The inline listeners that wait for a commit.
-    waiting: Vec<Entry>,
+    waiting: Option<Waiting>,
+}
+
+/// A push that has not ended: if it is dropped, nobody knows whether the jobs are kept, and nothing else ran.
+struct Pushing<'a> {
+    events: &'a Events,
+    event: &'a dyn AnyEvent,
+    listeners: Vec<Entry>,
+}
+
+impl<'a> Pushing<'a> {
+    fn new(events: &'a Events, event: &'a dyn AnyEvent, plan: &Plan) -> Self {
+        let mut listeners = plan.queued.clone();
+        listeners.extend_from_slice(plan.table.inline());
+        listeners.extend(
+            plan.waiting
+                .iter()
+                .flat_map(|waiting| &waiting.listeners)
+                .cloned(),
+        );
+        Self {
+            events,
+            event,
+            listeners,
+        }
+    }
+
+    fn ended(mut self) {
+        self.listeners.clear();
+    }
+}
+
+impl Drop for Pushing<'_> {
+    fn drop(&mut self) {
+        if !self.listeners.is_empty() {
+            let not_run = NotRun::of(self.event, &self.listeners);
+            self.events.tell_not_run(&not_run);
+        }
+    }
 }
 
 /// How a dispatch goes about its work.
@@ -64,10 +104,12 @@ pub(crate) fn dispatch_ordered<'a>(
         };
         let jobs = plan.jobs.len();
         if jobs > 0 {
+            let pushing = Pushing::new(events, event, &plan);
             let pushed = match events.queue() {
                 Some(queue) => queue.push(plan.jobs).await,
                 None => Err(PushError::NoQueue),
             };
+            pushing.ended();
             if let Err(error) = pushed {
                 return Some(Box::new(Report::refused(
                     event.name(),
@@ -78,30 +120,19 @@ pub(crate) fn dispatch_ordered<'a>(
         let cx = Context::new(events, event, &plan.table)
             .of_delivery(plan.delivery)
             .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
-        let deferred = match wait(events, event, plan.waiting, plan.delivery) {
-            Ok(deferred) => deferred,
-            Err(refused) => return Some(refused),
-        };
+        let deferred = wait(events, plan.waiting);
         let report = Run::new(cx).await;
         complete(report, plan.failures, jobs, deferred)
     })
 }
 
 /// Lets inline listeners wait for the commit of the task's transaction; whether there are any.
-fn wait(
-    events: &Events,
-    event: &dyn AnyEvent,
-    waiting: Vec<Entry>,
-    delivery: Option<Delivery>,
-) -> Result<bool, Box<Report>> {
-    match delivery {
-        Some(delivery) if !waiting.is_empty() => {
-            scope::wait_for_commit(events, event, waiting, delivery)
-                .map_err(|refusal| Box::new(Report::refused(event.name(), refusal)))?;
-            Ok(true)
-        }
-        _ => Ok(false),
+fn wait(events: &Events, waiting: Option<Waiting>) -> bool {
+    let any = waiting.is_some();
+    if let Some(waiting) = waiting {
+        scope::wait_for_commit(events, waiting);
     }
+    any
 }
 
 /// Dispatches into a transaction: `push` writes the jobs with its rows, listeners that ask for it run in it at once,
@@ -120,19 +151,18 @@ where
         Ok(plan) => plan,
         Err(ended) => return ended,
     };
-    let refused = |refusal| Some(Box::new(Report::refused(event.name(), refusal)));
     let jobs = plan.jobs.len();
     if jobs > 0
         && let Err(error) = push(plan.jobs).await
     {
-        return refused(Refusal::Push(error));
+        return Some(Box::new(Report::refused(
+            event.name(),
+            Refusal::Push(error),
+        )));
     }
-    let deferred = !plan.waiting.is_empty();
-    if let Some(delivery) = plan.delivery
-        && deferred
-        && let Err(refusal) = transaction.wait(event, plan.waiting, delivery)
-    {
-        return refused(refusal);
+    let deferred = plan.waiting.is_some();
+    if let Some(waiting) = plan.waiting {
+        transaction.wait(waiting);
     }
     let terms = Terms {
         attempt: Attempt::INLINE,
@@ -194,10 +224,7 @@ pub(crate) fn dispatch_ordered_sync(
             )));
         }
     }
-    let deferred = match wait(events, event, plan.waiting, plan.delivery) {
-        Ok(deferred) => deferred,
-        Err(refused) => return Some(refused),
-    };
+    let deferred = wait(events, plan.waiting);
     // `plan` has refused a table with an async listener.
     let report = match plan.table.if_sync() {
         Some(table) => {
@@ -284,7 +311,7 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
     if events
         .inner()
         .fakes()
-        .is_some_and(|fakes| fakes.record(event, &table))
+        .is_some_and(|fakes| fakes.record(events, event, &table))
     {
         return Err(None);
     }
@@ -314,8 +341,9 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
             table,
             failures: Vec::new(),
             jobs: Vec::new(),
+            queued: Vec::new(),
             delivery: None,
-            waiting: Vec::new(),
+            waiting: None,
         });
     }
     if mode != Mode::Transaction
@@ -327,38 +355,56 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
     }
     let mut failures = Vec::new();
     let cx = Context::new(events, event, &table);
-    let queued = willing(&cx, table.queued(), &mut failures);
-    let inline = willing(&cx, table.inline(), &mut failures);
-    let (mut inline, mut waiting) = match mode {
+    let queued = willing(&cx, table.queued(), &mut failures, ErrorPolicy::RunAll);
+    // Jobs are pushed first, so a failure there comes before every inline listener.
+    let inline = if failures.is_empty() || events.policy() == ErrorPolicy::RunAll {
+        willing(&cx, table.inline(), &mut failures, events.policy())
+    } else {
+        Vec::new()
+    };
+    let (inline, waiting) = match mode {
         Mode::Transaction => inline.into_iter().partition(|entry| entry.wants_extension),
         Mode::Async | Mode::Sync | Mode::JobsOnly => split_for_commit(events, meta, inline),
     };
     if !mode.holds_transaction() && !queued.is_empty() && scope::transaction_is_open(events) {
         return refused(Refusal::TransactionOpen);
     }
-    if !failures.is_empty() && events.policy() == ErrorPolicy::FailFast {
-        inline.clear();
-        waiting.clear();
-    }
     let delivery = (!waiting.is_empty() || !queued.is_empty()).then(|| cx.delivery());
     let jobs = match delivery {
         Some(delivery) => match jobs_for(event, &queued, delivery) {
             Ok(jobs) => jobs,
-            Err(error) => return refused(Refusal::Encode(error)),
+            Err(refusal) => return refused(refusal),
         },
         None => Vec::new(),
+    };
+    // Cloned before anything is pushed: what cannot be kept is refused whole.
+    let waiting = match delivery {
+        Some(delivery) if !waiting.is_empty() => {
+            match Waiting::new(events, event, waiting, delivery) {
+                Ok(waiting) => Some(waiting),
+                Err(refusal) => return refused(refusal),
+            }
+        }
+        _ => None,
     };
     Ok(Plan {
         table: Arc::new(Table::of(inline, Vec::new(), Vec::new(), 0)),
         failures,
         jobs,
+        queued,
         delivery,
         waiting,
     })
 }
 
-/// The listeners whose condition holds. A condition that panics is its listener's failure.
-fn willing(cx: &Context<'_>, entries: &[Entry], failures: &mut Vec<Failure>) -> Vec<Entry> {
+/// The listeners whose condition holds. A condition that panics is its listener's failure, after which, by the policy,
+/// there may be no others.
+pub(crate) fn willing(
+    cx: &Context<'_>,
+    entries: &[Entry],
+    failures: &mut Vec<Failure>,
+    policy: ErrorPolicy,
+) -> Vec<Entry> {
     let mut willing = Vec::with_capacity(entries.len());
     for entry in entries {
         let holds = match entry.record().when {
@@ -367,17 +413,22 @@ fn willing(cx: &Context<'_>, entries: &[Entry], failures: &mut Vec<Failure>) -> 
                 // A condition on a category finds its way by the entry on which the context stands.
                 let table = Table::of(vec![entry.clone()], Vec::new(), Vec::new(), 0);
                 let cx = Context::new(cx.dispatcher(), cx.event(), &table);
-                catch_unwind(AssertUnwindSafe(|| holds_for(when.holds, &cx)))
+                caught(|| holds_for(when.holds, &cx))
             }
         };
         match holds {
             Ok(true) => willing.push(entry.clone()),
             Ok(false) => {}
-            Err(payload) => failures.push(Failure::new(
-                cx.event().name(),
-                ListenerInfo(entry.record().clone()),
-                FailureCause::Panic(message_of(payload)),
-            )),
+            Err(message) => {
+                failures.push(Failure::new(
+                    cx.event().name(),
+                    ListenerInfo(entry.record().clone()),
+                    FailureCause::Panic(message),
+                ));
+                if policy == ErrorPolicy::FailFast {
+                    break;
+                }
+            }
         }
     }
     willing
@@ -401,14 +452,21 @@ fn jobs_for(
     event: &dyn AnyEvent,
     queued: &[Entry],
     delivery: Delivery,
-) -> Result<Vec<Job>, crate::durable::EncodeError> {
+) -> Result<Vec<Job>, Refusal> {
     if queued.is_empty() {
         return Ok(Vec::new());
     }
-    let payload: Arc<str> = event.payload()?.into();
+    let payload: Arc<str> = caught(|| event.payload())
+        .unwrap_or_else(|message| Err(EncodeError::Panicked(message)))
+        .map_err(Refusal::Encode)?
+        .into();
     let mut jobs = Vec::with_capacity(queued.len());
     for entry in queued {
-        jobs.extend(Job::for_listener(event, entry.record(), &payload, delivery));
+        // The keys are made by the user's functions.
+        let job = caught(|| Job::for_listener(event, entry.record(), &payload, delivery));
+        let panicked =
+            |message| Refusal::KeyPanicked(ListenerInfo(entry.record().clone()), message);
+        jobs.extend(job.map_err(panicked)?);
     }
     Ok(jobs)
 }

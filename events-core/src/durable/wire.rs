@@ -18,6 +18,9 @@ pub enum EncodeError {
     /// A field refused to be serialised.
     #[error("the payload cannot be written: {0}")]
     Serialize(#[from] serde_json::Error),
+    /// A field's `Serialize`, or a model's `key`, panicked, with this message.
+    #[error("the payload cannot be written: a panic while it was written: {0}")]
+    Panicked(String),
     /// The value is of another type than its description: a fault of the kernel.
     #[error("the value is not an event of the type that was asked for")]
     WrongType,

@@ -345,8 +345,12 @@ impl Drop for Run<'_> {
 impl Run<'_> {
     #[cold]
     fn dropped_half_way(&self) {
-        self.room.store.clear();
-        let report = self.sink.0.take();
-        Report::cancelled(report, &self.cx, index(&self.cx));
+        let index = index(&self.cx);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.room.store.clear())) {
+            let message = message_of(payload);
+            self.sink
+                .write(|report| report.panicked(&self.cx, index, message));
+        }
+        Report::cancelled(self.sink.0.take(), &self.cx, index);
     }
 }

@@ -47,7 +47,8 @@ pub trait Event: Any + Send + Sync + Sized {
     #[doc(hidden)]
     fn meta() -> &'static Meta<Self>;
 
-    /// Dispatches through the current dispatcher: see [`Events::current`](crate::Events::current).
+    /// Dispatches through the dispatcher that is current when this is first polled: see
+    /// [`Events::current`](crate::Events::current).
     ///
     /// # Errors
     ///
@@ -56,8 +57,10 @@ pub trait Event: Any + Send + Sync + Sized {
         &self,
     ) -> impl Future<Output = Result<Dispatched<Self::Response>, DispatchError<Self::Response>>> + Send
     {
-        let current = crate::current::handle();
-        async move { current.dispatch(self).await }
+        async move {
+            let current = crate::current::handle();
+            current.dispatch(self).await
+        }
     }
 
     /// Dispatches through the current dispatcher, without a runtime.

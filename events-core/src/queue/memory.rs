@@ -135,13 +135,15 @@ impl MemoryQueue {
         let Some(index) = state.parked.iter().position(|parked| parked.job.id == id) else {
             return false;
         };
-        let mut job = state.parked.remove(index).job;
+        let Parked { mut job, failure } = state.parked.remove(index);
         job.attempts = 0;
         job.expires_at = None;
         job.run_at = DateTime::<Utc>::MIN_UTC;
         state.insert(job);
         let wakers = std::mem::take(&mut state.wakers);
+        // The failure's error is the listener's own, whose destructor may ask the queue.
         drop(state);
+        drop(failure);
         wakers.into_iter().for_each(Waker::wake);
         true
     }
@@ -174,20 +176,24 @@ impl MemoryQueue {
     /// waits again, its attempt counted. `sleep` is the runtime's: `queue.run(events, tokio::time::sleep)`.
     pub async fn run<S: Future>(&self, events: Events, sleep: impl Fn(Duration) -> S) {
         loop {
+            // What is pushed from here on, even during the drain, ends the wait after it.
+            let seen = lock(&self.state).next;
             self.drain(&events).await;
             let wait = self
                 .next_due()
                 .map(|due| (due - events.now()).to_std().unwrap_or_default());
             match wait {
-                Some(wait) => self.pushed_or(pin!(sleep(wait))).await,
-                None => self.pushed_or(pin!(std::future::pending::<()>())).await,
+                Some(wait) => self.pushed_since(seen, pin!(sleep(wait))).await,
+                None => {
+                    self.pushed_since(seen, pin!(std::future::pending::<()>()))
+                        .await
+                }
             }
         }
     }
 
-    /// Ends when a job is pushed, or `timer` does.
-    async fn pushed_or<S: Future>(&self, mut timer: std::pin::Pin<&mut S>) {
-        let seen = lock(&self.state).next;
+    /// Ends when a job has come to wait since `next` was `seen`, or `timer` does.
+    async fn pushed_since<S: Future>(&self, seen: u64, mut timer: std::pin::Pin<&mut S>) {
         poll_fn(|task| {
             {
                 let mut state = lock(&self.state);
@@ -218,6 +224,17 @@ impl MemoryQueue {
         job.attempts += 1;
         state.running += 1;
         Some(job)
+    }
+
+    /// Lets a job that was running wait again.
+    fn put_back(&self, job: Job) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            state.running -= 1;
+            state.insert(job);
+            std::mem::take(&mut state.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     fn keep(&self, jobs: Vec<Job>) -> Result<(), PushError> {
@@ -251,15 +268,17 @@ impl Running<'_> {
         let Some(mut job) = self.job.take() else {
             return;
         };
-        let mut state = lock(&self.queue.state);
-        state.running -= 1;
         match verdict {
-            Verdict::Done | Verdict::Discarded(_) => {}
+            Verdict::Done | Verdict::Discarded(_) => lock(&self.queue.state).running -= 1,
             Verdict::Retry { at, .. } => {
                 job.run_at = at;
-                state.insert(job);
+                self.queue.put_back(job);
             }
-            Verdict::Park(failure) => state.parked.push(Parked { job, failure }),
+            Verdict::Park(failure) => {
+                let mut state = lock(&self.queue.state);
+                state.running -= 1;
+                state.parked.push(Parked { job, failure });
+            }
         }
     }
 }
@@ -267,9 +286,7 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            let mut state = lock(&self.queue.state);
-            state.running -= 1;
-            state.insert(job);
+            self.queue.put_back(job);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The run of one job: the same for every queue.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,9 +14,9 @@ use crate::erased::message_of;
 use crate::event::AnyEvent;
 use crate::events::Events;
 use crate::extensions::Extensions;
-use crate::future::CatchPanic;
+use crate::future::{CatchPanic, text_of};
 use crate::listener::{Kind, OnMissing, QueueOptions};
-use crate::table::{Entry, Table};
+use crate::table::{Entry, Record, Table};
 
 /// What a worker must know of a queued listener before it claims a job of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub struct Claimable {
 impl Events {
     /// Runs one attempt of a job: reads the event, loads its models, runs the listener. Nothing the job holds makes
     /// this panic. Whoever calls has counted the attempt in `job.attempts` before, and carries out the verdict.
+    ///
+    /// A job whose attempts are spent, because the last did not come to its end, or whose time is over, gets no attempt:
+    /// it is to be parked, and the listener's `failed` hook has run. That hook needs the event: it does not run where the
+    /// event cannot be made, as from a payload that cannot be read or where a model's loader has failed for good.
     pub async fn process(&self, job: &Job) -> Verdict {
         self.process_with(job, &Extensions::new()).await
     }
@@ -50,17 +54,25 @@ impl Events {
             Ok(found) => found,
             Err(failure) => return Verdict::Park(failure),
         };
+        if job.expires_at.is_some_and(|expiry| self.now() > expiry) {
+            let failure = JobFailure::new(
+                ParkReason::Expired,
+                "the time in which attempts may start is over",
+            );
+            return self.park(job, &entry, options, failure).await;
+        }
+        if job.attempts > options.max_tries() {
+            let failure = JobFailure::new(
+                ParkReason::Exhausted,
+                "the last attempt that it may have did not come to its end",
+            );
+            return self.park(job, &entry, options, failure).await;
+        }
         let terms = Terms {
             attempt: attempt(job, options, self.now()),
             extensions: Some(extensions),
             until_answer: false,
         };
-        if job.expires_at.is_some_and(|expiry| self.now() > expiry) && job.attempts > 1 {
-            return Verdict::Park(JobFailure::new(
-                ParkReason::Expired,
-                "the time in which attempts may start is over",
-            ));
-        }
         let event = match self.read(job).await {
             Ok(event) => event,
             Err(failure) => {
@@ -81,13 +93,34 @@ impl Events {
         };
         let verdict = retry_or_park(job, options, self.now(), describe(failed));
         if let Verdict::Park(failure) = &verdict {
-            let hook = self.run_failed_hook(job, &*event, failure, options, &terms);
-            if let Some(cause) = hook.await {
-                let listener = ListenerInfo(listener);
-                self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
-            }
+            self.run_failed_hook(job, &*event, failure, &listener, options, &terms)
+                .await;
         }
         verdict
+    }
+
+    /// Parks a job without an attempt, and runs the listener's `failed` hook: it needs the event, so that it cannot run
+    /// where the event cannot be read.
+    async fn park(
+        &self,
+        job: &Job,
+        entry: &Entry,
+        options: &QueueOptions,
+        failure: JobFailure,
+    ) -> Verdict {
+        if options.failed.is_some()
+            && let Ok(event) = self.read(job).await
+        {
+            let extensions = Extensions::new();
+            let terms = Terms {
+                attempt: attempt(job, options, self.now()),
+                extensions: Some(&extensions),
+                until_answer: false,
+            };
+            self.run_failed_hook(job, &*event, &failure, entry.record(), options, &terms)
+                .await;
+        }
+        Verdict::Park(failure)
     }
 
     /// Decides what follows an attempt that did not come to its end, as after a timeout or the death of its process:
@@ -99,23 +132,10 @@ impl Events {
             Err(failure) => return Verdict::Park(failure),
         };
         let failure = JobFailure::new(reason, message);
-        let verdict = retry_or_park(job, options, self.now(), failure);
-        if let Verdict::Park(failure) = &verdict
-            && let Ok(event) = self.read(job).await
-        {
-            let extensions = Extensions::new();
-            let terms = Terms {
-                attempt: attempt(job, options, self.now()),
-                extensions: Some(&extensions),
-                until_answer: false,
-            };
-            let hook = self.run_failed_hook(job, &*event, failure, options, &terms);
-            if let Some(cause) = hook.await {
-                let listener = ListenerInfo(entry.record().clone());
-                self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
-            }
+        match retry_or_park(job, options, self.now(), failure) {
+            Verdict::Park(failure) => self.park(job, &entry, options, failure).await,
+            verdict => verdict,
         }
-        verdict
     }
 
     /// The queued listeners of this dispatcher, by every name under which jobs of theirs may be stored: what a worker
@@ -220,16 +240,17 @@ impl Events {
         }
     }
 
-    /// Runs the listener's hook for what has failed for good; gives the hook's own failure.
+    /// Runs the listener's hook for what has failed for good; the hook's own failure goes to the error hook.
     async fn run_failed_hook(
         &self,
         job: &Job,
         event: &dyn AnyEvent,
         failure: &JobFailure,
+        listener: &Record,
         options: &QueueOptions,
         terms: &Terms<'_>,
-    ) -> Option<FailureCause> {
-        let hook = options.failed?;
+    ) {
+        let Some(hook) = options.failed else { return };
         let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
         let running = CatchPanic::new(AssertUnwindSafe(|| {
             let cx = Context::new(self, event, &table)
@@ -237,11 +258,13 @@ impl Events {
                 .on_terms(Some(terms));
             hook.run(event, failure, &cx)
         }));
-        match running.await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(FailureCause::Error(error)),
-            Err(payload) => Some(FailureCause::Panic(message_of(payload))),
-        }
+        let cause = match running.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => FailureCause::Error(error),
+            Err(payload) => FailureCause::Panic(message_of(payload)),
+        };
+        let listener = ListenerInfo(listener.clone());
+        self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
     }
 }
 
@@ -279,9 +302,7 @@ fn retry_or_park(
 fn describe(failure: Failure) -> JobFailure {
     match failure.into_cause() {
         FailureCause::Error(error) => {
-            let message = catch_unwind(AssertUnwindSafe(|| error.to_string()))
-                .unwrap_or_else(|_| "an error whose text cannot be made".to_owned());
-            JobFailure::new(ParkReason::Exhausted, message).with_error(error)
+            JobFailure::new(ParkReason::Exhausted, text_of(&error)).with_error(error)
         }
         FailureCause::Panic(message) => {
             JobFailure::new(ParkReason::Exhausted, format!("panicked: {message}"))
@@ -290,7 +311,7 @@ fn describe(failure: Failure) -> JobFailure {
 }
 
 fn unreadable(error: DecodeError) -> JobFailure {
-    let message = error.to_string();
+    let message = text_of(&error);
     match error {
         DecodeError::MissingModel { .. } => JobFailure::new(ParkReason::MissingModel, message),
         DecodeError::NoLoader(_) => JobFailure::new(ParkReason::Unwired, message),

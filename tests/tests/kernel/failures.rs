@@ -301,6 +301,39 @@ fn a_condition_that_panics_is_its_listeners_failure() {
     assert!(error.to_string().contains("condition"), "{error}");
 }
 
+#[derive(Debug, Event)]
+struct Doubted;
+
+fn doubts(_: &Doubted) -> bool {
+    panic!("in doubt")
+}
+
+#[listener(Doubted, priority = 1)]
+fn before(_: &Doubted, log: &State<Log>) {
+    log.write("before");
+}
+
+#[listener(Doubted, when = doubts)]
+fn doubted(_: &Doubted) {}
+
+#[listener(Doubted, priority = -1)]
+fn after(_: &Doubted, log: &State<Log>) {
+    log.write("after");
+}
+
+#[test]
+fn under_fail_fast_a_condition_that_panics_skips_what_comes_after_it_alone() {
+    let events = builder(module_path!())
+        .error_policy(ErrorPolicy::FailFast)
+        .build()
+        .unwrap();
+    let error = events.dispatch_sync(&Doubted).unwrap_err();
+    assert_eq!(
+        (error.failures().len(), log(&events)),
+        (1, vec!["before".to_owned()])
+    );
+}
+
 #[test]
 fn the_default_dispatcher_refuses_what_lacks_a_state() {
     let error = Stoppable { by_result: true }.dispatch_sync().unwrap_err();

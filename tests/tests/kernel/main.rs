@@ -1,19 +1,25 @@
 //! The kernel, as its users see it.
 
 mod arguments;
+mod blocks;
+mod cancelled;
 mod commit;
 mod deferring;
 mod durable;
 mod failures;
 mod fakes;
 mod heard;
+mod locks;
+mod lost_attempts;
 mod many_arguments;
 mod memory_queue;
 mod order;
+mod panicking_key;
 mod responses;
 mod runtime;
 mod subscribers;
 mod unchecked;
+mod user_panics;
 
 use std::sync::Mutex;
 
@@ -42,6 +48,11 @@ fn builder(module: &str) -> EventsBuilder {
 
 fn log(events: &Events) -> Vec<String> {
     events.state::<Log>().unwrap().take()
+}
+
+/// Polls a future once, by nobody's waker.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
 
 /// A future that is ready when it is polled for the second time.

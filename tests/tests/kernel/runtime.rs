@@ -83,6 +83,22 @@ fn a_subscription_ends_when_it_is_dropped() {
 }
 
 #[test]
+fn the_others_keep_their_order_when_one_goes() {
+    let (events, lines) = (
+        Events::builder().without_linked().build().unwrap(),
+        Lines::default(),
+    );
+    let add = |name: &'static str| {
+        let lines = lines.clone();
+        events.listen(move |_: &Ticked| lines.lock().unwrap().push(name.to_owned()))
+    };
+    let (first, _second, _third) = (add("first"), add("second"), add("third"));
+    drop(first);
+    events.dispatch_sync(&Ticked(1)).unwrap();
+    assert_eq!(take(&lines), ["second", "third"]);
+}
+
+#[test]
 fn categories_and_patterns_can_be_added_and_keep_their_rank() {
     let (events, lines) = bench();
     let (by_category, by_pattern) = (lines.clone(), lines.clone());

@@ -89,12 +89,28 @@ fn a_subscriber_can_come_later_and_go() {
         .queue(MemoryQueue::new())
         .build()
         .unwrap();
-    let subscriptions = events.subscribe(ledger).unwrap();
+    let subscription = events.subscribe(ledger).unwrap();
     block_on(events.dispatch(&Paid(1))).unwrap();
     assert_eq!(entries.lock().unwrap().len(), 1);
-    drop(subscriptions);
+    drop(subscription);
     block_on(events.dispatch(&Paid(2))).unwrap();
     assert_eq!(entries.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_second_value_with_queued_listeners_is_refused() {
+    let events = Events::builder()
+        .without_linked()
+        .state(Log::default())
+        .queue(MemoryQueue::new())
+        .build()
+        .unwrap();
+    let first = events.subscribe(ledger().0).unwrap();
+    let error = events.subscribe(ledger().0).unwrap_err();
+    assert_eq!(error.faults()[0].kind(), FaultKind::DuplicateListener);
+    drop(first);
+    events.subscribe(ledger().0).unwrap().forget();
+    events.dispatch_sync(&Paid(1)).unwrap();
 }
 
 #[test]

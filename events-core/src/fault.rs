@@ -25,6 +25,10 @@ pub enum FaultKind {
     QueueForbidden,
     /// A queued listener of an event with a model that has no loader.
     MissingLoader,
+    /// Two loaders of one model, or two models of one name.
+    DuplicateModel,
+    /// A listener waits for a commit, but the event cannot be kept until then.
+    NotClone,
     /// Two events have one name.
     DuplicateEvent,
     /// Two listeners have one name.

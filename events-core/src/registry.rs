@@ -65,7 +65,10 @@ pub(crate) fn linked() -> &'static Linked {
         linked.listeners.sort_by(|a, b| {
             (&a.name, a.source.file, a.source.line).cmp(&(&b.name, b.source.file, b.source.line))
         });
-        linked.models.sort_by_key(|model| model.name());
+        linked.models.sort_by_key(|model| {
+            let source = model.source();
+            (model.name(), source.file, source.line)
+        });
         for meta in &linked.events {
             number_of(meta);
         }

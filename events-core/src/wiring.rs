@@ -18,22 +18,23 @@ pub(crate) struct Wiring {
     by_pattern: Vec<usize>,
     events: Vec<&'static EventMeta>,
     models: HashMap<TypeId, &'static ModelRecord>,
+    loaders: Vec<&'static ModelRecord>,
 }
 
 impl Wiring {
     pub(crate) fn new(
         wired: Vec<Wired>,
         events: Vec<&'static EventMeta>,
-        models: impl IntoIterator<Item = &'static ModelRecord>,
+        loaders: Vec<&'static ModelRecord>,
     ) -> Self {
         let mut wiring = Self {
             events,
-            models: models
-                .into_iter()
-                .map(|model| (model.type_id(), model))
-                .collect(),
             ..Self::default()
         };
+        for loader in &loaders {
+            wiring.models.entry(loader.type_id()).or_insert(loader);
+        }
+        wiring.loaders = loaders;
         for (index, wired) in wired.iter().enumerate() {
             match &wired.record.hears {
                 Hears::Types(types) => {
@@ -72,6 +73,11 @@ impl Wiring {
             .iter()
             .find(|meta| meta.name == Some(name))
             .copied()
+    }
+
+    /// Every loader of a model.
+    pub(crate) fn loaders(&self) -> &[&'static ModelRecord] {
+        &self.loaders
     }
 
     /// The loader of a model's type.

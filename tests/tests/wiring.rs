@@ -51,11 +51,34 @@ async fn load(_: u8, _: &State<Db>) -> Result<Option<NeedsDb>, String> {
     Ok(Some(NeedsDb))
 }
 
+#[model]
+fn load_again(_: u8) -> Result<Option<NeedsDb>, String> {
+    Ok(Some(NeedsDb))
+}
+
+struct Namesake;
+
+impl Model for Namesake {
+    const NAME: &'static str = "needs_db";
+    type Key = u8;
+
+    fn key(&self) -> u8 {
+        1
+    }
+}
+
+#[model]
+fn load_namesake(_: u8) -> Result<Option<Namesake>, String> {
+    Ok(Some(Namesake))
+}
+
 #[derive(Event)]
 #[event(durable, name = "wiring.models")]
 struct Models {
     #[event(model)]
     _unloadable: Unloadable,
+    #[event(model)]
+    _another: Unloadable,
     #[event(model)]
     _needs_db: NeedsDb,
 }
@@ -77,6 +100,21 @@ fn queued_pattern(_: &dyn AnyEvent) {}
 
 #[listener(Models, queue, failed = hook)]
 fn queued_models(_: &Models) {}
+
+#[listener("wiring.*", after_commit)]
+fn waits(_: &dyn AnyEvent) {}
+
+fn one() {
+    #[listener(Order)]
+    fn local(_: &Order) {}
+    local(&Order);
+}
+
+fn another() {
+    #[listener(Order)]
+    fn local(_: &Order) {}
+    local(&Order);
+}
 
 fn hook(_: &Models, _: &events_core::JobFailure, _: &State<Duration>) {}
 
@@ -168,6 +206,22 @@ fn every_fault_is_reported_at_once_with_its_place_and_cure() {
             FaultKind::MissingLoader,
             vec!["queued_models", "`unloadable`", "#[model]"],
         ),
+        (
+            FaultKind::DuplicateModel,
+            vec!["`needs_db` has two loaders", "wiring.rs:"],
+        ),
+        (
+            FaultKind::DuplicateModel,
+            vec!["`needs_db` is the name of two models", "Namesake"],
+        ),
+        (
+            FaultKind::NotClone,
+            vec!["wiring::waits", "`wiring.models`", "derive `Clone`"],
+        ),
+        (
+            FaultKind::DuplicateListener,
+            vec!["wiring::local", "functions inside functions"],
+        ),
     ] {
         assert!(
             faults.iter().any(|(found, text)| {
@@ -176,6 +230,11 @@ fn every_fault_is_reported_at_once_with_its_place_and_cure() {
             "{kind:?} with {parts:?} is not in {faults:#?}"
         );
     }
+    let of = |kind| faults.iter().filter(|(found, _)| *found == kind).count();
+    // One for each of the two listeners, although two fields hold the model.
+    assert_eq!(of(FaultKind::MissingLoader), 2);
+    assert_eq!(of(FaultKind::NotClone), 1);
+    (one(), another());
 }
 
 #[test]
@@ -193,19 +252,37 @@ fn what_is_linked_is_expected_and_found() {
     let error = Events::builder()
         .only_linked_in(concat!(module_path!(), "::sound"))
         .expect_listeners_from(env!("CARGO_CRATE_NAME"))
+        .register(sound::HEARS)
         .build()
         .unwrap_err();
-    // The impostor's name is taken twice whatever listens; nothing else is wrong.
-    assert_eq!(error.faults().len(), 1, "{error}");
-    assert_eq!(error.faults()[0].kind(), FaultKind::DuplicateEvent);
+    // The impostor and the models are wrong whatever listens; nothing else is.
+    assert!(
+        error.faults().iter().all(|fault| matches!(
+            fault.kind(),
+            FaultKind::DuplicateEvent | FaultKind::DuplicateModel
+        )),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_expected_and_left_out_is_told_from_what_is_not_linked() {
+    let error = Events::builder()
+        .without_linked()
+        .expect_listeners_from(env!("CARGO_CRATE_NAME"))
+        .build()
+        .unwrap_err();
+    let missing = |fault: &&events_core::Fault| fault.kind() == FaultKind::MissingCrate;
+    let fault = error.faults().iter().find(missing).unwrap();
+    assert!(fault.cure().contains("`without_linked`"), "{fault}");
 }
 
 mod sound {
     use events_core::{Event, listener};
 
     #[derive(Debug, Event)]
-    struct Sound;
+    pub(super) struct Sound;
 
-    #[listener(Sound)]
-    fn hears(_: &Sound) {}
+    #[listener(Sound, handle = HEARS)]
+    pub(super) fn hears(_: &Sound) {}
 }

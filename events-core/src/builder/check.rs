@@ -1,12 +1,14 @@
 //! The check of a dispatcher's wiring: every fault at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::durable::ModelRecord;
 use crate::event::EventMeta;
 use crate::events::Parts;
 use crate::fault::{Fault, FaultKind, place};
 use crate::listener::{FailedHook, Hears, Need, Needs, QueueOptions};
 use crate::queue::Capability;
+use crate::registry;
 use crate::table::{Record, Wired, rank_for};
 
 /// Everything that is wrong.
@@ -15,6 +17,7 @@ pub(super) fn all(parts: &Parts, expected: &[String]) -> Vec<Fault> {
     crates(parts, expected, &mut faults);
     event_names(parts, &mut faults);
     listener_names(parts, &mut faults);
+    models(parts, &mut faults);
     for wired in parts.wiring.all() {
         check_listener(parts, wired, &mut faults);
     }
@@ -24,20 +27,25 @@ pub(super) fn all(parts: &Parts, expected: &[String]) -> Vec<Fault> {
 fn crates(parts: &Parts, expected: &[String], faults: &mut Vec<Fault>) {
     for krate in expected {
         let from = |module: &str| module.split("::").next() == Some(krate);
-        if !parts
-            .wiring
-            .all()
-            .iter()
-            .any(|wired| from(&wired.record.source.module))
-        {
-            faults.push(Fault::new(
-                FaultKind::MissingCrate,
+        let mut wired = parts.wiring.all().iter();
+        if wired.any(|wired| from(&wired.record.source.module)) {
+            continue;
+        }
+        let mut linked = registry::linked().listeners.iter();
+        let (what, cure) = if linked.any(|record| from(&record.source.module)) {
+            (
+                format!("the listeners of the crate `{krate}` are linked, but this dispatcher does without them"),
+                "remove `without_linked` or `only_linked_in` from the builder, or do not expect them".to_owned(),
+            )
+        } else {
+            (
                 format!("no listener of the crate `{krate}` is linked"),
                 format!(
                     "name the crate in this program, or the linker drops it: `use {krate} as _;` or `events_core::link_all!();`"
                 ),
-            ));
-        }
+            )
+        };
+        faults.push(Fault::new(FaultKind::MissingCrate, what, cure));
     }
 }
 
@@ -82,14 +90,44 @@ fn listener_names(parts: &Parts, faults: &mut Vec<Fault>) {
                             "has the name `{name}`, as the listener at {} has",
                             place(&first.source)
                         ),
-                        "give one of them another name: `#[listener(.., name = \"..\")]`"
-                            .to_owned(),
+                        another_name(first, record),
                     )
                     .at(record)
                     .on(heard(record)),
                 );
             }
         }
+    }
+}
+
+/// The cure for two listeners of one name.
+fn another_name(first: &Record, second: &Record) -> String {
+    let mut cure = "give one of them another name: `#[listener(.., name = \"..\")]`".to_owned();
+    if first.name == second.name && first.source.module == second.source.module {
+        cure += ", for functions inside functions share the path of their module";
+    }
+    cure
+}
+
+fn models(parts: &Parts, faults: &mut Vec<Fault>) {
+    let mut seen: Vec<&ModelRecord> = Vec::new();
+    for loader in parts.wiring.loaders() {
+        let same = |first: &&&ModelRecord| {
+            first.type_id() == loader.type_id() || first.name() == loader.name()
+        };
+        if let Some(first) = seen.iter().find(same) {
+            let what = if first.type_id() == loader.type_id() {
+                "has two loaders"
+            } else {
+                "is the name of two models"
+            };
+            let (one, other) = (place(first.source()), place(loader.source()));
+            let what = format!("{what}: {first:?} ({one}) and {loader:?} ({other})");
+            let cure = "remove one, or give one of the models another `NAME`";
+            let fault = Fault::new(FaultKind::DuplicateModel, what, cure.to_owned());
+            faults.push(fault.on(loader.name().to_owned()));
+        }
+        seen.push(loader);
     }
 }
 
@@ -125,8 +163,22 @@ pub(crate) fn check_job_names<'w>(
 pub(crate) fn check_listener(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
     let record = &wired.record;
     needs(parts, wired, faults);
-    if let Some(options) = record.queue {
-        queued(parts, record, options, faults);
+    match record.queue {
+        Some(options) => queued(parts, record, options, faults),
+        None if record.after_commit => kept(parts, record, faults),
+        None => {}
+    }
+}
+
+/// What waits for a commit is kept until then.
+fn kept(parts: &Parts, record: &Record, faults: &mut Vec<Fault>) {
+    for meta in parts.wiring.events() {
+        if rank_for(record, meta).is_some() && meta.clone.is_none() {
+            let what = "waits for the commit, but the event is not `Clone`, so that it cannot be kept until then";
+            let cure = "derive `Clone` on the event, or remove `after_commit`";
+            let fault = Fault::new(FaultKind::NotClone, what.to_owned(), cure.to_owned());
+            faults.push(fault.at(record).on(meta.display_name().to_owned()));
+        }
     }
 }
 
@@ -208,8 +260,12 @@ fn queued(parts: &Parts, record: &Record, options: &QueueOptions, faults: &mut V
                 event(),
             );
         }
+        let mut seen = HashSet::new();
         for model in form.models {
             let (id, name) = model();
+            if !seen.insert(id) {
+                continue;
+            }
             let Some(loader) = parts.wiring.model(id) else {
                 fault(
                     FaultKind::MissingLoader,

@@ -5,6 +5,7 @@ mod check;
 pub(crate) use check::{check_job_names, check_listener};
 
 use std::any::{Any, TypeId};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
@@ -236,6 +237,14 @@ impl EventsBuilder {
             record: Record::Linked(record),
             owner: None,
         }));
+        // One that is registered by hand may be linked too.
+        let mut seen = HashSet::new();
+        wired.retain(|wired| match &wired.record {
+            Record::Linked(record) if wired.owner.is_none() => seen.insert(std::ptr::from_ref(*record)),
+            Record::Linked(_) | Record::Own(_) => true,
+        });
+        let mut seen = HashSet::new();
+        models.retain(|model| seen.insert(std::ptr::from_ref(*model)));
         events.sort_by_key(|meta| (meta.module, meta.ident, meta.line));
         events.dedup_by_key(|meta| meta.type_id);
         for meta in &events {

@@ -48,8 +48,8 @@ pub(crate) struct Cause {
 pub struct Attempt {
     /// The number of this attempt, from 1.
     pub number: u32,
-    /// How many attempts there are at most.
-    pub max: u32,
+    /// How many attempts there are at most; none where only the time bounds them, as with `retry_for` and no `tries`.
+    pub max: Option<u32>,
     /// Whether a failure of this attempt is, as far as is known now, final.
     pub likely_final: bool,
 }
@@ -58,7 +58,7 @@ impl Attempt {
     /// The only attempt of an inline listener.
     pub(crate) const INLINE: Self = Self {
         number: 1,
-        max: 1,
+        max: Some(1),
         likely_final: true,
     };
 }

@@ -99,7 +99,7 @@ impl Fault {
             FaultKind::MissingState,
             format!("needs the state `{state}`"),
             format!(
-                "give it to the builder: `.state(..)` with a `{}`",
+                "give it to the dispatcher: `Events::builder().state(..)` with a `{}`, then `.build()?`, and for `event.dispatch()` also `.set_default()?` at the start of `main`",
                 short(state)
             ),
         )

@@ -116,7 +116,8 @@ impl EventsBuilder {
     }
 
     /// Adds a listener under a name of its own. A closure listens to the type of its argument:
-    /// `.listen("audit", |event: &OrderPaid| ..)`.
+    /// `.listen("audit", |event: &OrderPaid| ..)`. It takes the event and nothing else. An async one clones what it captures
+    /// into its future: `move |event: &OrderPaid| { let db = db.clone(); async move { .. } }`.
     #[track_caller]
     pub fn listen<E: Event, Form>(
         mut self,

@@ -5,7 +5,8 @@ use std::fmt;
 
 use super::Dispatched;
 use crate::BoxError;
-use crate::event::AnyEvent;
+use crate::durable::EncodeError;
+use crate::event::{AnyEvent, EventMeta};
 use crate::fault::Fault;
 use crate::listener::Source;
 use crate::queue::PushError;
@@ -62,15 +63,18 @@ impl fmt::Display for FailureCause {
 }
 
 /// The failure of one listener.
-#[derive(Debug)]
 pub struct Failure {
-    event: &'static str,
+    event: &'static EventMeta,
     listener: ListenerInfo,
     cause: FailureCause,
 }
 
 impl Failure {
-    pub(crate) fn new(event: &'static str, listener: ListenerInfo, cause: FailureCause) -> Self {
+    pub(crate) fn new(
+        event: &'static EventMeta,
+        listener: ListenerInfo,
+        cause: FailureCause,
+    ) -> Self {
         Self {
             event,
             listener,
@@ -81,7 +85,7 @@ impl Failure {
     /// The event's stored name, else its type's.
     #[must_use]
     pub fn event(&self) -> &'static str {
-        self.event
+        self.event.display_name()
     }
 
     /// The listener that failed.
@@ -116,6 +120,13 @@ impl fmt::Display for Failure {
     }
 }
 
+impl fmt::Debug for Failure {
+    /// As the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Why a dispatch refused before it ran anything.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -128,10 +139,10 @@ pub enum Refusal {
     Unwired(Vec<Fault>),
     /// The jobs of queued listeners could not be pushed, so that nothing ran.
     #[error("no job was pushed and nothing ran: {0}")]
-    Push(#[source] PushError),
+    Push(PushError),
     /// The event could not be written in its wire form.
     #[error("no job was pushed and nothing ran: {0}")]
-    Encode(#[source] crate::durable::EncodeError),
+    Encode(EncodeError),
     /// The function that makes a job's key panicked, with this message.
     #[error(
         "no job was pushed and nothing ran: the function that makes a key for {0} panicked: {1}"
@@ -163,14 +174,14 @@ pub struct DispatchError<T = ()>(Box<Inner<T>>);
 
 struct Inner<T> {
     failures: Vec<Failure>,
-    refusal: Option<(&'static str, Refusal)>,
+    refusal: Option<(&'static EventMeta, Refusal)>,
     dispatched: Dispatched<T>,
 }
 
 impl<T> DispatchError<T> {
     pub(crate) fn new(
         failures: Vec<Failure>,
-        refusal: Option<(&'static str, Refusal)>,
+        refusal: Option<(&'static EventMeta, Refusal)>,
         dispatched: Dispatched<T>,
     ) -> Self {
         Self(Box::new(Inner {
@@ -214,13 +225,18 @@ impl<T> DispatchError<T> {
 impl<T> fmt::Display for DispatchError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((event, refusal)) = &self.0.refusal {
-            return write!(f, "`{event}` was not dispatched: {refusal}");
+            return write!(f, "`{}` was not dispatched: {refusal}", event.full_name());
         }
         let failures = self.failures();
         if let [only] = failures {
-            return write!(f, "a listener of `{}` failed: {only}", only.event());
+            return write!(
+                f,
+                "a listener of `{}` failed: {only}",
+                only.event.full_name()
+            );
         }
-        let event = failures.first().map_or("?", Failure::event);
+        let event = failures.first().map(|failure| failure.event.full_name());
+        let event = event.as_deref().unwrap_or("?");
         write!(f, "{} listeners of `{event}` failed", failures.len())?;
         for failure in failures {
             write!(f, "; {failure}")?;
@@ -230,21 +246,21 @@ impl<T> fmt::Display for DispatchError<T> {
 }
 
 impl<T> fmt::Debug for DispatchError<T> {
+    /// As the text: `unwrap` then shows a sentence to read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DispatchError")
-            .field("failures", &self.0.failures)
-            .field("refusal", &self.0.refusal)
-            .finish_non_exhaustive()
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl<T> Error for DispatchError<T> {
+    /// What is behind the first cause, which the text itself shows.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        if let Some((_, refusal)) = &self.0.refusal {
-            return Some(refusal);
+        match self.refusal() {
+            Some(Refusal::Push(PushError::Failed(error))) => error.source(),
+            Some(Refusal::Encode(EncodeError::Serialize(error))) => error.source(),
+            Some(_) => None,
+            None => self.failures().first()?.error()?.source(),
         }
-        let first = self.failures().first()?;
-        first.error().map(|error| error as &(dyn Error + 'static))
     }
 }
 

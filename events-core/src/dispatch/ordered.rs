@@ -112,7 +112,7 @@ pub(crate) fn dispatch_ordered<'a>(
             pushing.ended();
             if let Err(error) = pushed {
                 return Some(Box::new(Report::refused(
-                    event.name(),
+                    event.any_meta(),
                     Refusal::Push(error),
                 )));
             }
@@ -156,7 +156,7 @@ where
         && let Err(error) = push(plan.jobs).await
     {
         return Some(Box::new(Report::refused(
-            event.name(),
+            event.any_meta(),
             Refusal::Push(error),
         )));
     }
@@ -194,7 +194,7 @@ where
         && let Err(error) = push(plan.jobs).await
     {
         return Some(Box::new(Report::refused(
-            event.name(),
+            event.any_meta(),
             Refusal::Push(error),
         )));
     }
@@ -219,7 +219,7 @@ pub(crate) fn dispatch_ordered_sync(
         };
         if let Err(error) = pushed {
             return Some(Box::new(Report::refused(
-                event.name(),
+                event.any_meta(),
                 Refusal::Push(error),
             )));
         }
@@ -289,12 +289,7 @@ fn complete(
 /// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
 fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Option<Box<Report>>> {
     let meta = event.any_meta();
-    let refused = |refusal| {
-        Err(Some(Box::new(Report::refused(
-            meta.display_name(),
-            refusal,
-        ))))
-    };
+    let refused = |refusal| Err(Some(Box::new(Report::refused(meta, refusal))));
     // What is written with a transaction's rows cannot be put off until after its commit.
     let intercepted = if mode.holds_transaction() {
         scope::intercept_jobs(events)
@@ -421,7 +416,7 @@ pub(crate) fn willing(
             Ok(false) => {}
             Err(message) => {
                 failures.push(Failure::new(
-                    cx.event().name(),
+                    cx.event().any_meta(),
                     ListenerInfo(entry.record().clone()),
                     FailureCause::Panic(message),
                 ));

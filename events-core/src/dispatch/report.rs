@@ -6,7 +6,7 @@ use super::error::{Failure, FailureCause, ListenerInfo, NotRun, Refusal};
 use super::{DispatchError, Dispatched};
 use crate::BoxError;
 use crate::context::Context;
-use crate::event::Event;
+use crate::event::{Event, EventMeta};
 
 /// What a dispatch has gathered, without its event's type.
 #[derive(Default)]
@@ -16,12 +16,12 @@ pub(crate) struct Report {
     pub(crate) stopped_by: Option<ListenerInfo>,
     pub(crate) jobs: usize,
     pub(crate) deferred: bool,
-    pub(crate) refusal: Option<(&'static str, Refusal)>,
+    pub(crate) refusal: Option<(&'static EventMeta, Refusal)>,
 }
 
 impl Report {
     /// Nothing ran.
-    pub(crate) fn refused(event: &'static str, refusal: Refusal) -> Self {
+    pub(crate) fn refused(event: &'static EventMeta, refusal: Refusal) -> Self {
         Self {
             refusal: Some((event, refusal)),
             ..Self::default()
@@ -37,8 +37,11 @@ impl Report {
     }
 
     fn fail(&mut self, cx: &Context<'_>, index: usize, cause: FailureCause) {
-        self.failures
-            .push(Failure::new(cx.event().name(), listener(cx, index), cause));
+        self.failures.push(Failure::new(
+            cx.event().any_meta(),
+            listener(cx, index),
+            cause,
+        ));
     }
 
     pub(crate) fn stopped(&mut self, cx: &Context<'_>, index: usize) {

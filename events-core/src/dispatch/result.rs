@@ -1,12 +1,12 @@
 //! What a dispatch gives back where nothing failed.
 
+use std::fmt;
+
 use super::error::ListenerInfo;
 
 /// A dispatch in which no listener failed.
-#[derive(Debug)]
 pub struct Dispatched<T = ()>(Option<Box<Loud<T>>>);
 
-#[derive(Debug)]
 struct Loud<T> {
     answers: Vec<T>,
     stopped_by: Option<ListenerInfo>,
@@ -69,5 +69,25 @@ impl<T> Dispatched<T> {
     #[must_use]
     pub fn is_deferred(&self) -> bool {
         self.0.as_ref().is_some_and(|loud| loud.deferred)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Dispatched<T> {
+    /// Names only what there is to say.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = f.debug_struct("Dispatched");
+        if !self.answers().is_empty() {
+            said.field("answers", &self.answers());
+        }
+        if let Some(listener) = self.stopped_by() {
+            said.field("stopped_by", listener);
+        }
+        if self.jobs() > 0 {
+            said.field("jobs", &self.jobs());
+        }
+        if self.is_deferred() {
+            said.field("deferred", &true);
+        }
+        said.finish()
     }
 }

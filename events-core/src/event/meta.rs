@@ -1,6 +1,7 @@
 //! The static description of an event type, written by the derive and read by registry, dispatcher and catalog.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,6 +93,14 @@ impl EventMeta {
     #[must_use]
     pub fn display_name(&self) -> &'static str {
         self.name.unwrap_or(self.ident)
+    }
+
+    /// The stored name, else the type's path: for a person who has to find it.
+    pub(crate) fn full_name(&self) -> Cow<'static, str> {
+        match self.name {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("{}::{}", self.module, self.ident)),
+        }
     }
 
     /// Writes an event of this type as JSON.

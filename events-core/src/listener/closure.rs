@@ -20,7 +20,8 @@ use crate::table::{Owner, Record, Wired};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot listen to `{E}`",
     label = "not a listener",
-    note = "write `|event: &TheEvent| ..` or a function `fn(&TheEvent)`, sync or async, whose captures are `Send + Sync + 'static` and whose future is `Send`"
+    note = "write `|event: &TheEvent| ..` or a function `fn(&TheEvent)`, sync or async: it takes the event and nothing else, `&State<T>` and the like are for functions marked `#[listener]`",
+    note = "what it captures must be `Send + Sync + 'static` and its future `Send`; an async closure cannot lend its captures: `move |event: &TheEvent| {{ let captured = captured.clone(); async move {{ .. }} }}`"
 )]
 pub trait IntoListener<E: ?Sized, Form> {
     /// The record and the owner of its calls.

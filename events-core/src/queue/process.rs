@@ -264,14 +264,14 @@ impl Events {
             Err(payload) => FailureCause::Panic(message_of(payload)),
         };
         let listener = ListenerInfo(listener.clone());
-        self.tell_failures(&[Failure::new(event.name(), listener, cause)]);
+        self.tell_failures(&[Failure::new(event.any_meta(), listener, cause)]);
     }
 }
 
 fn attempt(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Attempt {
     Attempt {
         number: job.attempts,
-        max: options.max_tries(),
+        max: Some(options.max_tries()).filter(|tries| *tries < u32::MAX),
         likely_final: next_at(job, options, now).is_none(),
     }
 }

@@ -39,7 +39,7 @@ async fn dispatches_on(
     log: &State<Log>,
 ) -> Result<(), BoxError> {
     assert_eq!(
-        (attempt.number, attempt.max, attempt.likely_final),
+        (attempt.number, attempt.max.unwrap(), attempt.likely_final),
         (1, 1, true)
     );
     assert_eq!(delivery.correlation_id, delivery.id);

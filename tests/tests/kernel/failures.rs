@@ -71,7 +71,8 @@ fn every_failure_is_listed_and_the_others_run() {
     ] {
         assert!(text.contains(part), "{text}");
     }
-    assert!(std::error::Error::source(&error).is_some());
+    // Each cause is in the text; behind the first there is nothing.
+    assert!(std::error::Error::source(&error).is_none());
 }
 
 #[test]
@@ -338,5 +339,46 @@ fn under_fail_fast_a_condition_that_panics_skips_what_comes_after_it_alone() {
 fn the_default_dispatcher_refuses_what_lacks_a_state() {
     let error = Stoppable { by_result: true }.dispatch_sync().unwrap_err();
     assert!(matches!(error.refusal(), Some(Refusal::Unwired(faults)) if faults.len() == 1));
-    assert!(error.to_string().contains("Log"), "{error}");
+    for part in ["Log", "::failures::Stoppable`", ".set_default()?"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[derive(Debug, Event)]
+struct Chained;
+
+/// An error with another behind it.
+#[derive(Debug)]
+struct Outer(std::io::Error);
+
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("outer")
+    }
+}
+
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[listener(Chained)]
+fn chained(_: &Chained) -> Result<(), Outer> {
+    Err(Outer(std::io::Error::other("inner")))
+}
+
+#[test]
+fn a_chain_of_causes_says_each_thing_once_and_is_text_to_read() {
+    let events = builder(module_path!()).build().unwrap();
+    let error = events.dispatch_sync(&Chained).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("::failures::Chained` failed"), "{text}");
+    assert!(text.ends_with("outer"), "{text}");
+    assert_eq!(format!("{error:?}"), text);
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "inner");
+    let dispatched = events.dispatch_sync(&Stoppable { by_result: false });
+    let text = format!("{:?}", dispatched.unwrap());
+    assert!(text.starts_with("Dispatched { stopped_by: `"), "{text}");
 }

@@ -29,7 +29,11 @@ async fn works(
 ) -> Result<(), String> {
     once_pending().await;
     assert_eq!(delivery.correlation_id, delivery.id);
-    log.write(format!("attempt {} of {}", attempt.number, attempt.max));
+    log.write(format!(
+        "attempt {} of {}",
+        attempt.number,
+        attempt.max.unwrap()
+    ));
     if attempt.number <= event.fail {
         assert_eq!(attempt.likely_final, attempt.number == 3);
         return Err(format!("failure {}", attempt.number));
@@ -236,6 +240,7 @@ fn delayed(_: &Later, log: &State<Log>) {
 
 #[listener(Later, queue, retry_for = "25s", backoff = "10s")]
 fn limited(_: &Later, attempt: Attempt, log: &State<Log>) -> Result<(), String> {
+    assert_eq!(attempt.max, None);
     log.write(format!(
         "limited {} {}",
         attempt.number, attempt.likely_final

@@ -17,7 +17,11 @@ struct Work {
 
 #[listener(Work, queue, tries = 4, backoff = ["10s", "1m"])]
 async fn works(event: &Work, attempt: Attempt, log: &State<Log>) -> Result<(), String> {
-    log.write(format!("attempt {} of {}", attempt.number, attempt.max));
+    log.write(format!(
+        "attempt {} of {}",
+        attempt.number,
+        attempt.max.unwrap_or_default()
+    ));
     if attempt.number > event.fail {
         return Ok(());
     }

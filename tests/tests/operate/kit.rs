@@ -1,9 +1,10 @@
 //! A database for each test, on SQLite and, where there is one, on Postgres; and a small shop whose jobs fail.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 
 use chrono::TimeDelta;
 use events_core::{Event, Events, ManualClock, State, listener};
@@ -22,7 +23,7 @@ pub(crate) fn on_every_database<F: Future<Output = ()>>(test: impl Fn(Shop) -> F
     run(&format!("sqlite:{}", folder.join("test.db").display()));
 
     let Ok(server) = std::env::var("EVENTS_TEST_POSTGRES_URL") else {
-        eprintln!("SKIPPED on Postgres: EVENTS_TEST_POSTGRES_URL is not set");
+        tell_skipped();
         return;
     };
     let drop_it = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
@@ -33,6 +34,17 @@ pub(crate) fn on_every_database<F: Future<Output = ()>>(test: impl Fn(Shop) -> F
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
+}
+
+/// Once, and past the harness, which shows what a test prints only if it fails.
+fn tell_skipped() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED on Postgres: EVENTS_TEST_POSTGRES_URL is not set"
+        );
+    });
 }
 
 fn runtime() -> tokio::runtime::Runtime {

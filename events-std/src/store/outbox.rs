@@ -67,7 +67,7 @@ pub(crate) async fn write(connection: &impl ConnectionTrait, jobs: &[Job]) -> Re
     write_to(&mut Sea(connection), jobs).await
 }
 
-/// Writes all jobs, or fails. Jobs of one dispatch are written in one statement.
+/// Writes all jobs, or fails: the transaction must then be rolled back, for it may hold some of them.
 pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
     lock_keys(outlet, jobs).await?;
     for jobs in parts(jobs) {
@@ -151,9 +151,9 @@ async fn lock_keys(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> 
 }
 
 /// So many rows a statement takes: a few sizes only, so that each is prepared once for a connection.
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+const CHUNKS: [usize; 3] = [128, 32, 8];
 
-/// The jobs in chunks of these sizes, the largest first.
+/// The jobs in chunks of these sizes, the largest first, and what remains in one.
 fn chunks(mut jobs: &[Job]) -> Vec<&[Job]> {
     let mut chunks = Vec::new();
     for size in CHUNKS {
@@ -162,6 +162,9 @@ fn chunks(mut jobs: &[Job]) -> Vec<&[Job]> {
             chunks.push(chunk);
             jobs = rest;
         }
+    }
+    if !jobs.is_empty() {
+        chunks.push(jobs);
     }
     chunks
 }

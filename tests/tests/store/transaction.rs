@@ -1,7 +1,9 @@
 //! Rows, jobs and listeners that wait for the commit stand or fall together.
 
+use std::time::Duration;
+
 use events_core::{Event, Events, Refusal, State, listener};
-use events_std::{Store, StoreError, Tx};
+use events_std::{Store, StoreError, StoreOptions, Tx};
 use sea_orm::ConnectionTrait;
 
 use crate::database::{Database, note, on_both};
@@ -36,6 +38,14 @@ struct Saved;
 #[listener(Saved)]
 fn saved(_: &Saved, log: &State<Log>) {
     log.write("saved");
+}
+
+#[derive(Clone, Debug, Event)]
+struct Relayed;
+
+#[listener(Relayed)]
+async fn relay(_: &Relayed) {
+    Saved.dispatch().await.unwrap();
 }
 
 #[derive(Clone, Debug, Event)]
@@ -228,19 +238,17 @@ async fn after_the_commit_a_listener_may_begin_another(database: Database) {
 async fn the_current_dispatcher_is_the_same_after_the_commit(database: Database) {
     let (_, events) = bench(&database);
     let store = database.store.clone();
-    let inner = events.clone();
-    events
-        .scope(async move {
-            store
-                .transaction(async |tx| {
-                    tx.dispatch(&Saved).await.unwrap();
-                    Ok::<_, Failed>(())
-                })
-                .await
-                .unwrap();
-            assert_eq!(log(&inner), ["saved"]);
-        })
-        .await;
+    let block = async {
+        store
+            .transaction(async |tx| {
+                tx.dispatch(&Relayed).await.unwrap();
+                Ok::<_, Failed>(())
+            })
+            .await
+            .unwrap();
+    };
+    events.scope(block).await;
+    assert_eq!(log(&events), ["saved"]);
 }
 
 async fn an_error_that_the_block_ignores_is_not_lost(database: Database) {
@@ -295,6 +303,41 @@ async fn a_rollback_by_the_database_is_noticed(database: Database) {
             .unwrap();
     }
     assert_eq!(database.notes().await, ["d", "e"]);
+}
+
+async fn a_connection_that_lost_count_is_not_used_again(database: Database) {
+    let (store, _) = bench(&database);
+    if store.backend() != sea_orm::DbBackend::Sqlite {
+        return;
+    }
+    let ended = store
+        .transaction(async |tx| {
+            note(tx, "a").await?;
+            tx.savepoint(async |tx| {
+                let doubling = "INSERT OR ROLLBACK INTO notes (text) VALUES ('a')";
+                tx.execute_unprepared(doubling).await?;
+                Ok::<_, Failed>(())
+            })
+            .await
+            .unwrap_err();
+            Ok::<_, Failed>(())
+        })
+        .await;
+    assert!(matches!(ended, Err(Failed::Store(StoreError::Broken(_)))));
+    // The next is immediate again: another process, or what stands for one here, cannot begin beside it.
+    let other = StoreOptions::new(&database.url).busy_timeout(Duration::from_millis(20));
+    let other = other.connect().await.unwrap();
+    store
+        .transaction(async |_| {
+            let beside =
+                tokio::spawn(
+                    async move { other.transaction(async |_| Ok::<_, StoreError>(())).await },
+                );
+            assert!(beside.await.unwrap().is_err());
+            Ok::<_, Failed>(())
+        })
+        .await
+        .unwrap();
 }
 
 async fn a_full_disk_costs_the_transaction_alone(database: Database) {
@@ -396,6 +439,7 @@ on_both!(
     the_current_dispatcher_is_the_same_after_the_commit,
     an_error_that_the_block_ignores_is_not_lost,
     a_rollback_by_the_database_is_noticed,
+    a_connection_that_lost_count_is_not_used_again,
     a_full_disk_costs_the_transaction_alone,
     transactions_run_in_spawned_tasks,
     a_defer_block_does_not_part_jobs_from_their_rows,

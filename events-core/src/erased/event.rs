@@ -112,3 +112,43 @@ pub(crate) fn debug_as<E: Event + fmt::Debug>(
 fn address_of(event: &dyn AnyEvent, id: TypeId) -> Option<NonNull<()>> {
     (event.type_id() == id).then(|| NonNull::from(event).cast())
 }
+
+#[cfg(all(test, feature = "derive"))]
+mod tests {
+    use super::as_category;
+    use crate::{AnyEvent, Event, category};
+
+    #[category]
+    trait Audited: AnyEvent {
+        fn subject(&self) -> u64;
+    }
+
+    #[derive(Clone, Debug, Event)]
+    #[event(extends(Audited))]
+    struct OrderPaid(u64);
+
+    impl Audited for OrderPaid {
+        fn subject(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[derive(Event)]
+    struct OrderShipped;
+
+    #[test]
+    fn an_event_is_found_in_its_own_categories_only() {
+        let subject =
+            |event: &dyn AnyEvent| as_category::<dyn Audited>(event).map(Audited::subject);
+        assert_eq!(subject(&OrderPaid(7)), Some(7));
+        assert_eq!(subject(&OrderShipped), None);
+    }
+
+    #[test]
+    fn a_description_clones_and_prints_its_own_type_only() {
+        let meta = (&OrderPaid(7) as &dyn AnyEvent).any_meta();
+        let clone = meta.clone.expect("the event is `Clone`");
+        assert_eq!(format!("{:?}", clone(&OrderPaid(7))), "Some(OrderPaid(7))");
+        assert!(clone(&OrderShipped).is_none());
+    }
+}

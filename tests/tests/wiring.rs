@@ -234,7 +234,8 @@ fn every_fault_is_reported_at_once_with_its_place_and_cure() {
     // One for each of the two listeners, although two fields hold the model.
     assert_eq!(of(FaultKind::MissingLoader), 2);
     assert_eq!(of(FaultKind::NotClone), 1);
-    (one(), another());
+    one();
+    another();
 }
 
 #[test]

@@ -186,7 +186,7 @@ impl MemoryQueue {
                 Some(wait) => self.pushed_since(seen, pin!(sleep(wait))).await,
                 None => {
                     self.pushed_since(seen, pin!(std::future::pending::<()>()))
-                        .await
+                        .await;
                 }
             }
         }

@@ -59,14 +59,14 @@ impl Events {
                 ParkReason::Expired,
                 "the time in which attempts may start is over",
             );
-            return self.park(job, &entry, options, failure).await;
+            return self.park(job, &entry, options, failure, extensions).await;
         }
         if job.attempts > options.max_tries() {
             let failure = JobFailure::new(
                 ParkReason::Exhausted,
                 "the last attempt that it may have did not come to its end",
             );
-            return self.park(job, &entry, options, failure).await;
+            return self.park(job, &entry, options, failure, extensions).await;
         }
         let terms = Terms {
             attempt: attempt(job, options, self.now()),
@@ -107,14 +107,14 @@ impl Events {
         entry: &Entry,
         options: &QueueOptions,
         failure: JobFailure,
+        extensions: &Extensions,
     ) -> Verdict {
         if options.failed.is_some()
             && let Ok(event) = self.read(job).await
         {
-            let extensions = Extensions::new();
             let terms = Terms {
                 attempt: attempt(job, options, self.now()),
-                extensions: Some(&extensions),
+                extensions: Some(extensions),
                 until_answer: false,
             };
             self.run_failed_hook(job, &*event, &failure, entry.record(), options, &terms)
@@ -133,7 +133,10 @@ impl Events {
         };
         let failure = JobFailure::new(reason, message);
         match retry_or_park(job, options, self.now(), failure) {
-            Verdict::Park(failure) => self.park(job, &entry, options, failure).await,
+            Verdict::Park(failure) => {
+                let extensions = Extensions::new();
+                self.park(job, &entry, options, failure, &extensions).await
+            }
             verdict => verdict,
         }
     }

@@ -84,7 +84,7 @@ impl SyncListener for Reads {
     type Args<'a> = ();
     type Return = ();
 
-    fn call<'a>(event: &'a Told, (): ()) {
+    fn call(event: &Told, (): ()) {
         panic!("reads {}", event.0);
     }
 }

@@ -4,13 +4,10 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use events_core::Events;
-use sea_orm::{ConnectionTrait, Statement};
 use serde::Serialize;
 
-use super::stats::LiveWorker;
-use super::{number, time};
+use super::stats::{Group, LiveWorker};
 use crate::queue::claim::key_of;
-use crate::store::{Store, StoreError};
 
 /// Pending jobs of one listener, event and version that no worker knows, of those that are alive. They wait, for an
 /// older or newer program as it may be, and are parked when they have been due for 7 days.
@@ -34,39 +31,29 @@ pub struct UnclaimedJobs {
 }
 
 /// The pending jobs that none of `workers` knows.
-pub(super) async fn read(
-    store: &Store,
+pub(super) fn among(
+    groups: &[Group],
     events: &Events,
     workers: &[LiveWorker],
-) -> Result<Vec<UnclaimedJobs>, StoreError> {
+) -> Vec<UnclaimedJobs> {
     let claimed: HashSet<&str> = workers
         .iter()
         .flat_map(|worker| &worker.claims)
         .map(String::as_str)
         .collect();
     let here: HashSet<String> = events.claimable().iter().map(key_of).collect();
-    let statement = Statement::from_string(
-        store.backend(),
-        "SELECT queue, event, version, listener, COUNT(*), MIN(run_at) FROM events_jobs WHERE state = 0 \
-         GROUP BY queue, event, version, listener ORDER BY queue, event, listener, version",
-    );
-    let mut unclaimed = Vec::new();
-    for row in store.reader().query_all_raw(statement).await? {
-        let version: i32 = row.try_get_by_index(2)?;
-        let mut jobs = UnclaimedJobs {
-            queue: row.try_get_by_index(0)?,
-            event: row.try_get_by_index(1)?,
-            version: u32::try_from(version).unwrap_or_default(),
-            listener: row.try_get_by_index(3)?,
-            count: number(&row, 4)?,
-            oldest: time(row.try_get_by_index(5)?),
-            known_here: false,
-        };
-        let key = format!("{}\n{}\n{}", jobs.event, jobs.version, jobs.listener);
-        jobs.known_here = here.contains(&key);
-        if !claimed.contains(&*key) {
-            unclaimed.push(jobs);
-        }
-    }
-    Ok(unclaimed)
+    let key = |group: &Group| format!("{}\n{}\n{}", group.event, group.version, group.listener);
+    groups
+        .iter()
+        .filter(|group| group.is_pending() && !claimed.contains(&*key(group)))
+        .map(|group| UnclaimedJobs {
+            queue: group.queue.clone(),
+            event: group.event.clone(),
+            version: group.version,
+            listener: group.listener.clone(),
+            count: group.count,
+            oldest: group.oldest,
+            known_here: here.contains(&key(group)),
+        })
+        .collect()
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{Shop, on_every_database};
 
+/// A shop
 #[derive(Parser)]
 #[command(name = "shop")]
 struct Args {
@@ -55,6 +56,10 @@ impl Shop {
 fn an_app_mounts_them_beside_its_own() {
     assert_eq!(parse("serve").unwrap_err(), "served");
     let help = parse("--help").unwrap_err();
+    assert!(
+        help.starts_with("A shop\n\nUsage: "),
+        "its own words stay: {help}"
+    );
     for name in ["serve", "work", "failed", "queue", "migrate"] {
         assert!(help.contains(&format!("\n  {name} ")), "{help}");
     }

@@ -81,7 +81,7 @@ async fn a_newer_schema_is_refused(database: Database) {
     let error = Store::connect(&database.url).await.unwrap_err();
     assert!(matches!(
         error,
-        StoreError::NewerSchema { found, known: knows } if found == known + 1 && knows == known
+        StoreError::NewerSchema { found, .. } if found == known + 1
     ));
     assert!(error.to_string().contains("update the program"));
     StoreOptions::new(&database.url)

@@ -1,0 +1,1 @@
+//! What does not compile stands in `tests/`.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use events_core::{AfterCommit, Events};
-use sea_orm::{DatabaseTransaction, DbBackend, TransactionOptions, TransactionTrait};
+use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
@@ -112,7 +112,7 @@ impl Store {
             isolation_level: None,
             access_mode: None,
             #[cfg(feature = "sqlite")]
-            sqlite_transaction_mode: (self.backend() == DbBackend::Sqlite)
+            sqlite_transaction_mode: (self.backend() == sea_orm::DbBackend::Sqlite)
                 .then_some(sea_orm::SqliteTransactionMode::Immediate),
             #[cfg(not(feature = "sqlite"))]
             sqlite_transaction_mode: None,

@@ -1,9 +1,11 @@
 //! The worker's loop.
 
+use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::cycle::{self, Scope};
@@ -33,20 +35,33 @@ pub(super) async fn run(
     shutdown: impl Future<Output = ()>,
     drain: bool,
 ) -> Result<Left, WorkerError> {
-    let mut shutdown = pin!(shutdown);
+    let stop = Notify::new();
+    // Polled whatever the worker waits for: it may itself use the store, whose one writer the worker then waits for.
+    let watch = async {
+        shutdown.await;
+        stop.notify_one();
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        result = work(&worker, &stop, drain) => result,
+        never = watch => match never {},
+    }
+}
+
+async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, WorkerError> {
     let mut scope = Scope::new(
         worker.queues.clone(),
         worker.limits.clone(),
         worker.events.claimable(),
     );
-    let Some(presence) = enter(&worker, &scope, shutdown.as_mut()).await? else {
+    let Some(presence) = enter(worker, &scope, stop).await? else {
         return Ok(Left::default());
     };
     scope.worker = presence.id;
     let listening = crate::store::listen(&worker.store);
     let mut state = State {
-        runs: Runs::new(&worker, presence.lock()),
-        worker: &worker,
+        runs: Runs::new(worker, presence.lock()),
+        worker,
         scope,
         presence,
         beaten: Instant::now(),
@@ -56,7 +71,7 @@ pub(super) async fn run(
         in_doubt: false,
         failures: 0,
     };
-    let result = state.work(shutdown, drain).await;
+    let result = state.work(stop, drain).await;
     let left = state.stop().await;
     drop(listening);
     if let Err(error) = state.presence.leave(worker.store.writer()).await {
@@ -69,10 +84,10 @@ pub(super) async fn run(
 async fn enter(
     worker: &Worker,
     scope: &Scope,
-    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    stop: &Notify,
 ) -> Result<Option<Presence>, WorkerError> {
     let until = Instant::now() + worker.start_within;
-    let mut pause = worker.poll;
+    let mut pause = worker.poll.min(LONGEST_BACKOFF);
     loop {
         let (store, now) = (&worker.store, worker.events.now());
         match Presence::enter(store, &worker.name, &scope.keys, now).await {
@@ -84,7 +99,7 @@ async fn enter(
         }
         tokio::select! {
             biased;
-            () = &mut shutdown => return Ok(None),
+            () = stop.notified() => return Ok(None),
             () = tokio::time::sleep(pause) => {}
         }
         pause = (pause * 2).min(LONGEST_BACKOFF);
@@ -110,11 +125,7 @@ struct State<'w> {
 }
 
 impl State<'_> {
-    async fn work(
-        &mut self,
-        mut shutdown: Pin<&mut impl Future<Output = ()>>,
-        drain: bool,
-    ) -> Result<(), WorkerError> {
+    async fn work(&mut self, stop: &Notify, drain: bool) -> Result<(), WorkerError> {
         let mut look_after = tokio::time::interval(LOOK_AFTER);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tend = tokio::time::interval(TEND);
@@ -146,7 +157,7 @@ impl State<'_> {
             // What must not wait for ever comes before what there may always be more of.
             tokio::select! {
                 biased;
-                () = &mut shutdown => return Ok(()),
+                () = stop.notified() => return Ok(()),
                 _ = look_after.tick() => self.look_after().await,
                 _ = tend.tick() => {
                     if self.tend().await {

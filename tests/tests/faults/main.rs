@@ -1,0 +1,17 @@
+//! What survives when processes die, stop or hang, and when the database does. The processes are this program again.
+//!
+//! The sizes are small here. `EVENTS_FAULTS=ci` asks for those of continuous integration, `EVENTS_FAULTS=long` for
+//! those of a longer run; `EVENTS_FAULTS_SEED` repeats the random choices of a run.
+
+mod alive;
+mod database;
+mod hang;
+mod kill;
+#[path = "../worker/kit.rs"]
+mod kit;
+mod order;
+mod poison;
+mod postgres;
+mod process;
+mod share;
+mod stop;

@@ -1,0 +1,212 @@
+//! A worker in a process of its own: this program again, in another role.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use events_core::Events;
+use events_std::{Store, Worker};
+use sea_orm::{ConnectionTrait, Statement};
+
+use crate::kit::{self, Base};
+
+/// How large a run is.
+pub(crate) enum Size {
+    Small,
+    Ci,
+    Long,
+}
+
+impl Size {
+    pub(crate) fn of_run() -> Self {
+        match std::env::var("EVENTS_FAULTS").as_deref() {
+            Ok("ci") => Self::Ci,
+            Ok("long") => Self::Long,
+            Ok(other) => panic!("EVENTS_FAULTS is `ci` or `long`, not `{other}`"),
+            Err(_) => Self::Small,
+        }
+    }
+}
+
+/// Random choices that a run can repeat.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        let seed = match std::env::var("EVENTS_FAULTS_SEED") {
+            Ok(seed) => seed.parse().expect("a number"),
+            Err(_) => u64::from(std::process::id()) + u64::try_from(now_in_millis()).unwrap(),
+        };
+        eprintln!("EVENTS_FAULTS_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number below `end`: `SplitMix64`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % u64::try_from(end).unwrap()).unwrap()
+    }
+}
+
+fn now_in_millis() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
+/// What listeners of all processes have done, one line each, in the order in which they did it: a file that survives
+/// the death of whoever wrote it.
+pub(crate) struct Effects {
+    file: File,
+    path: PathBuf,
+}
+
+impl Effects {
+    /// The file of a database.
+    pub(crate) fn of(base: &Base) -> Self {
+        Self::at(&base.folder.join("effects"))
+    }
+
+    fn at(path: &Path) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        Self {
+            file: file.expect("the file of effects"),
+            path: path.to_owned(),
+        }
+    }
+
+    /// One system call for each line, so that lines are whole.
+    pub(crate) fn write(&self, line: &str) {
+        (&self.file)
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("a line");
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.path).expect("the file of effects");
+        text.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// Whether a file of this name lies beside it.
+    pub(crate) fn is_marked(&self, name: &str) -> bool {
+        self.path.with_file_name(name).exists()
+    }
+
+    pub(crate) fn mark(&self, name: &str) {
+        File::create(self.path.with_file_name(name)).expect("a mark");
+    }
+}
+
+/// The dispatcher of a test's own listeners.
+pub(crate) fn events(module: &str, store: &Store, base: &Base) -> Events {
+    Events::builder()
+        .only_linked_in(module)
+        .state(Effects::of(base))
+        .queue(store.queue())
+        .build()
+        .unwrap()
+}
+
+/// A worker in a process of its own. It ends with this value; it ends by itself when its standard input does.
+pub(crate) struct Process(Child);
+
+const URL: &str = "EVENTS_FAULTS_URL";
+const FOLDER: &str = "EVENTS_FAULTS_FOLDER";
+const MODULE: &str = "EVENTS_FAULTS_MODULE";
+const PLACES: &str = "EVENTS_FAULTS_PLACES";
+
+impl Process {
+    /// Starts a worker of a module's listeners.
+    pub(crate) fn start(base: &Base, module: &str, places: usize) -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let child = Command::new(program)
+            .args(["--exact", "process::worker", "--nocapture"])
+            .env(URL, &base.url)
+            .env(FOLDER, &base.folder)
+            .env(MODULE, module)
+            .env(PLACES, places.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("a process"))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.0.id().to_string())
+            .status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Ends it without a word, and waits until it has.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("it is killed");
+        self.0.wait().expect("it has ended");
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("a status").is_some()
+    }
+
+    /// Stops it, counts the jobs that the store has as its own, and kills it.
+    pub(crate) async fn kill_counting(self, store: &Store) -> usize {
+        self.signal("STOP");
+        let row = store
+            .reader()
+            .query_one_raw(Statement::from_sql_and_values(
+                store.backend(),
+                "SELECT COUNT(*) FROM events_jobs WHERE state = 1 AND worker IN \
+                 (SELECT id FROM events_workers WHERE process = $1)",
+                [i64::from(self.id()).into()],
+            ))
+            .await
+            .unwrap()
+            .unwrap();
+        self.kill();
+        usize::try_from(row.try_get_by_index::<i64>(0).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The other role: not a test, unless the variables say so.
+#[test]
+fn worker() {
+    let (Ok(url), Ok(module)) = (std::env::var(URL), std::env::var(MODULE)) else {
+        return;
+    };
+    let base = Base::existing(&url, Path::new(&std::env::var(FOLDER).unwrap()));
+    let places = std::env::var(PLACES).unwrap().parse().unwrap();
+    kit::runtime().block_on(async {
+        let store = base.store().await;
+        let events = events(&module, &store, &base);
+        let (gone, told) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = gone.send(());
+        });
+        let worker = Worker::new(&events, &store)
+            .concurrency(places)
+            .poll_every(Duration::from_millis(10))
+            .heartbeat_lapse(Duration::from_secs(3));
+        let stop = async {
+            let _ = told.await;
+        };
+        worker.run_until(stop).await.unwrap();
+    });
+}

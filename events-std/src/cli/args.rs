@@ -10,7 +10,7 @@ use serde::de::value::{Error, StrDeserializer};
 
 use crate::queue::operate::FailedFilter;
 
-/// Which of the parked jobs are meant.
+// Which of the parked jobs are meant.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct FilterArgs {
     /// Only jobs of this queue

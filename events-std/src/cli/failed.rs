@@ -16,10 +16,8 @@ use crate::queue::operate::{
 };
 use crate::store::Store;
 
-/// What an operator does with parked jobs.
 #[derive(Clone, Debug, Subcommand)]
-#[non_exhaustive]
-pub enum FailedCommand {
+pub(super) enum FailedCommand {
     /// List them, the latest dispatched first
     List(ListArgs),
     /// Show one with its payload and its whole error
@@ -32,9 +30,8 @@ pub enum FailedCommand {
     Flush(FlushArgs),
 }
 
-/// The arguments of `failed list`.
 #[derive(Args, Clone, Debug)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// Group them by reason, listener and first line of the error
@@ -51,9 +48,8 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// The arguments of `failed show`.
 #[derive(Args, Clone, Debug)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// The job's number or UUID
     #[arg(value_name = "JOB")]
     id: JobId,
@@ -62,9 +58,8 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// The arguments of `failed retry`.
 #[derive(Args, Clone, Debug)]
-pub struct RetryArgs {
+pub(super) struct RetryArgs {
     /// The jobs' numbers or UUIDs
     #[arg(
         value_name = "JOB",
@@ -82,9 +77,8 @@ pub struct RetryArgs {
     json: bool,
 }
 
-/// The arguments of `failed forget`.
 #[derive(Args, Clone, Debug)]
-pub struct ForgetArgs {
+pub(super) struct ForgetArgs {
     /// The jobs' numbers or UUIDs
     #[arg(value_name = "JOB", required = true)]
     ids: Vec<JobId>,
@@ -93,7 +87,6 @@ pub struct ForgetArgs {
     json: bool,
 }
 
-/// The arguments of `failed flush`.
 #[derive(Args, Clone, Debug)]
 #[command(group(
     ArgGroup::new("which")
@@ -101,7 +94,7 @@ pub struct ForgetArgs {
         .multiple(true)
         .args(FilterArgs::ALL.into_iter().chain(["all"]))
 ))]
-pub struct FlushArgs {
+pub(super) struct FlushArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// All parked jobs

@@ -10,7 +10,7 @@ mod work;
 
 use std::io::{self, Write};
 
-use clap::Subcommand;
+use clap::{ArgMatches, FromArgMatches, Subcommand};
 use events_core::Events;
 use serde::Serialize;
 
@@ -18,13 +18,12 @@ use crate::queue::WorkerError;
 use crate::queue::operate::JobId;
 use crate::store::{Store, StoreError};
 
-pub use failed::FailedCommand;
-pub use queue::QueueCommand;
-pub use work::WorkArgs;
+use failed::FailedCommand;
+use queue::QueueCommand;
+use work::WorkArgs;
 
-// What stands in `///` on commands and arguments here is also what `--help` prints.
-
-/// What an operator does with the store.
+/// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`,
+/// each with `--json`.
 ///
 /// A program mounts it beside its own subcommands:
 ///
@@ -59,9 +58,12 @@ pub use work::WorkArgs;
 ///     Ok(())
 /// }
 /// ```
+#[derive(Clone, Debug)]
+pub struct Command(Action);
+
+// Not documented: what stands on a subcommand's type would become the help of the program that mounts it.
 #[derive(Clone, Debug, Subcommand)]
-#[non_exhaustive]
-pub enum Command {
+enum Action {
     /// Run queued listeners, until stopped by Ctrl-C or a termination signal
     Work(WorkArgs),
     /// Look at the jobs that have failed for good, and decide about them
@@ -76,6 +78,30 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+impl FromArgMatches for Command {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Action::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl Subcommand for Command {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        Action::augment_subcommands(command)
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Action::augment_subcommands_for_update(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Action::has_subcommand(name)
+    }
 }
 
 /// Why a command failed.
@@ -134,11 +160,11 @@ impl Command {
         events: &Events,
         output: &mut (impl Write + Send),
     ) -> Result<(), CommandError> {
-        match self {
-            Self::Work(args) => args.run(store, events, output).await,
-            Self::Failed(command) => command.run(store, events, output).await,
-            Self::Queue(command) => command.run(store, events, output).await,
-            Self::Migrate { json } => {
+        match self.0 {
+            Action::Work(args) => args.run(store, events, output).await,
+            Action::Failed(command) => command.run(store, events, output).await,
+            Action::Queue(command) => command.run(store, events, output).await,
+            Action::Migrate { json } => {
                 store.migrate().await?;
                 if json {
                     write_json(output, &serde_json::json!({ "up_to_date": true }))

@@ -11,10 +11,8 @@ use super::{CommandError, write_json};
 use crate::queue::operate::QueueStats;
 use crate::store::Store;
 
-/// What an operator asks of the queues.
 #[derive(Clone, Debug, Subcommand)]
-#[non_exhaustive]
-pub enum QueueCommand {
+pub(super) enum QueueCommand {
     /// How many jobs there are in each state, who works, and what nobody knows
     Stats {
         /// Print JSON

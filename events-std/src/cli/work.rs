@@ -13,9 +13,8 @@ use crate::queue::operate::QueueStats;
 use crate::queue::{Left, Worker};
 use crate::store::Store;
 
-/// The arguments of `work`.
 #[derive(Args, Clone, Debug)]
-pub struct WorkArgs {
+pub(super) struct WorkArgs {
     /// Only these queues, the first before the others; all that the listeners of this program name unless given
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     queues: Vec<String>,

@@ -101,9 +101,7 @@ async fn write<T: AppTransaction>(
     if found != wanted {
         return Err(StoreError::OtherDatabase { found, wanted });
     }
-    outbox::check(jobs)?;
-    outbox::write_to(transaction, jobs).await?;
-    Ok(())
+    outbox::write_to(transaction, jobs).await
 }
 
 /// A transaction that an app may have begun: `&DatabaseTransaction` of SeaORM, or `&mut Transaction` of `sqlx` on

@@ -41,7 +41,7 @@ impl<C: ConnectionTrait> Outlet for Sea<'_, C> {
 }
 
 /// Refuses what one of the databases cannot store, on both alike and before anything runs.
-pub(super) fn check(jobs: &[Job]) -> Result<(), StoreError> {
+pub(crate) fn check(jobs: &[Job]) -> Result<(), StoreError> {
     for job in jobs {
         let texts = [
             ("unique key", job.unique_key.as_deref()),
@@ -63,12 +63,16 @@ pub(super) fn check(jobs: &[Job]) -> Result<(), StoreError> {
 }
 
 /// Writes all jobs, or fails.
-pub(crate) async fn write(connection: &impl ConnectionTrait, jobs: &[Job]) -> Result<(), DbErr> {
+pub(crate) async fn write(
+    connection: &impl ConnectionTrait,
+    jobs: &[Job],
+) -> Result<(), StoreError> {
     write_to(&mut Sea(connection), jobs).await
 }
 
 /// Writes all jobs, or fails: the transaction must then be rolled back, for it may hold some of them.
-pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
+pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), StoreError> {
+    check(jobs)?;
     lock_keys(outlet, jobs).await?;
     for jobs in parts(jobs) {
         release_expired(outlet, jobs).await?;

@@ -225,10 +225,7 @@ impl Tx {
     }
 
     /// Runs a statement, and doubts the transaction unless it ends well.
-    async fn watched<T>(
-        &self,
-        statement: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
+    async fn watched<T, E>(&self, statement: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let mut running = Running(Some(&self.shared.ledger));
         let ended = statement.await;
         if ended.is_ok() {

@@ -183,11 +183,10 @@ async fn any_text_travels(database: Database) {
 }
 
 async fn a_key_with_a_nul_is_refused(database: Database) {
-    let Bench { store, .. } = bench(&database);
-    let unique = Unique {
-        key: "a\0b".to_owned(),
-        number: 1,
-    };
+    let Bench { store, events, .. } = bench(&database);
+    let unique = unique("a\0b", 1);
+    let refused = events.dispatch(&unique).await.unwrap_err();
+    assert!(refused.to_string().contains("U+0000"), "{refused}");
     store
         .transaction(async |tx| {
             note(tx, "kept").await?;

@@ -299,8 +299,12 @@ impl State<'_> {
         self.stopping = true;
         while !self.runs.is_idle() {
             let written = self.turn().await;
-            if let Err(error) = &written {
-                self.report(error);
+            match &written {
+                Ok(()) => self.failures = 0,
+                Err(error) => self.report(error),
+            }
+            if self.runs.is_idle() {
+                break;
             }
             if self.beaten.elapsed() * 3 >= self.worker.lapse {
                 self.beat().await;

@@ -28,5 +28,5 @@ pub use dispatch::Dispatch;
 pub use event::{ErasedEvent, as_category};
 pub(crate) use event::{clone_as, debug_as, holds_for, upcast};
 pub use outcome::{Note, Outcome};
-pub(crate) use run::{Place, Run, message_of, run_sync, run_sync_in};
+pub(crate) use run::{Place, Run, run_sync, run_sync_in};
 pub(crate) use slice::{HotSlice, Resolved};

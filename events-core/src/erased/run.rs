@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::dispatch::Report;
 use crate::event::AnyEvent;
 use crate::events::Events;
+use crate::future::message_of;
 use crate::table::SyncTable;
 
 /// Where a dispatch stands: the running call, and what an async one needs besides.
@@ -189,21 +190,6 @@ fn go_on_after_panic(cx: &Context<'_>, sink: &Sink, payload: Box<dyn Any + Send>
     sink.write(|report| report.panicked(cx, index, message));
     cx.place().at.set(cx.table().calls().at(index + 1));
     !cx.stops_at_failure()
-}
-
-/// The message of a panic. The payload's destructor is user code, and may panic too.
-pub(crate) fn message_of(payload: Box<dyn Any + Send>) -> String {
-    let message = if let Some(message) = payload.downcast_ref::<&'static str>() {
-        (*message).to_owned()
-    } else if let Some(message) = payload.downcast_ref::<String>() {
-        message.clone()
-    } else {
-        "a panic whose payload is not a message".to_owned()
-    };
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(second);
-    }
-    message
 }
 
 /// Runs the calls of a context's table as a future. It must not be polled again once it is ready.

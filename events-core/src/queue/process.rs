@@ -10,11 +10,10 @@ use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
 use crate::durable::{DecodeError, Loader};
-use crate::erased::message_of;
 use crate::event::AnyEvent;
 use crate::events::Events;
 use crate::extensions::Extensions;
-use crate::future::{CatchPanic, text_of};
+use crate::future::{CatchPanic, message_of, text_of};
 use crate::listener::{Kind, OnMissing, QueueOptions};
 use crate::table::{Entry, Record, Table};
 

@@ -27,7 +27,7 @@ pub use join::{AppTransaction, Joined};
 pub(crate) use listen::listen;
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
-pub(crate) use outbox::{check, write};
+pub(crate) use outbox::write;
 pub use tx::Tx;
 
 /// A database of events: SQLite, embedded in the program, or Postgres. A cheap handle, which clones share.

@@ -41,7 +41,7 @@ impl<C: ConnectionTrait> Outlet for Sea<'_, C> {
 }
 
 /// Refuses what one of the databases cannot store, on both alike and before anything runs.
-pub(crate) fn check(jobs: &[Job]) -> Result<(), StoreError> {
+pub(super) fn check(jobs: &[Job]) -> Result<(), StoreError> {
     for job in jobs {
         let texts = [
             ("unique key", job.unique_key.as_deref()),
@@ -182,9 +182,17 @@ fn insert(backend: DbBackend, jobs: &[Job]) -> Statement {
     for (row, job) in jobs.iter().enumerate() {
         insert.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=WIDTH {
-            let separator = if column == 1 { "$" } else { ", $" };
-            insert.push_str(separator);
-            insert.push_str(&(row * WIDTH + column).to_string());
+            if column > 1 {
+                insert.push_str(", ");
+            }
+            if backend == DbBackend::Postgres {
+                insert.push('$');
+                insert.push_str(&(row * WIDTH + column).to_string());
+            } else {
+                // SQLite looks up a parameter with a name in the list of all names: thousands of them take longer
+                // than the insert.
+                insert.push('?');
+            }
         }
         insert.push(')');
         values.extend(row_of(job));

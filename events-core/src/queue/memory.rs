@@ -296,6 +296,7 @@ impl Queue for MemoryQueue {
         &[
             Capability::Tries,
             Capability::Backoff,
+            Capability::Jitter,
             Capability::Delay,
             Capability::RetryFor,
             Capability::Failed,

@@ -34,6 +34,8 @@ pub struct Claimable {
     pub timeout: Option<Duration>,
     /// Whether it asks for the transaction of its job's run.
     pub wants_transaction: bool,
+    /// Whether its jobs keep equal ones away only until their first attempt starts.
+    pub unique_until_start: bool,
 }
 
 impl Events {
@@ -163,6 +165,7 @@ impl Events {
                     blocks: record.kind == Kind::Sync,
                     timeout: options.timeout,
                     wants_transaction: entry.wants_extension,
+                    unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
                 }));
             }
         }
@@ -280,9 +283,24 @@ fn attempt(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Attempt {
 
 /// When the attempt after this one may start, if there is one.
 fn next_at(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let at = later(now, options.waits().after(job.attempts));
+    let at = later(now, wait_after(job, options));
     let in_time = job.expires_at.is_none_or(|expiry| at <= expiry);
     (job.attempts < options.max_tries() && in_time).then_some(at)
+}
+
+/// The wait after the job's attempt. With jitter it is between half of it and the whole: where, the job's own id and the
+/// attempt decide, so that whoever asks hears the same.
+fn wait_after(job: &Job, options: &QueueOptions) -> Duration {
+    let wait = options.waits().after(job.attempts);
+    if !options.jitter {
+        return wait;
+    }
+    let (_, random) = job.id.as_u64_pair();
+    let mixed = (random ^ u64::from(job.attempts)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The highest bits are mixed best.
+    let thousandths = u32::try_from((mixed >> 32) % 1_001).unwrap_or(1_000);
+    let half = wait / 2;
+    half + half.checked_mul(thousandths).map_or(half, |part| part / 1_000)
 }
 
 fn retry_or_park(

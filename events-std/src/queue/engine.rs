@@ -22,10 +22,12 @@ impl Queue for StoreQueue {
         &[
             Capability::Tries,
             Capability::Backoff,
+            Capability::Jitter,
             Capability::Timeout,
             Capability::Delay,
             Capability::RetryFor,
             Capability::Unique,
+            Capability::UniqueUntilStart,
             Capability::OrderBy,
             Capability::Failed,
             Capability::OnMissing,

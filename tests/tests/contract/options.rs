@@ -181,3 +181,40 @@ pub(crate) async fn in_order<E: Engine>(engine: &E) {
         assert_eq!(own, expected);
     }
 }
+
+mod scattered {
+    use events_core::{Event, State, listener};
+
+    use crate::engine::Log;
+
+    #[derive(Clone, Debug, Event)]
+    #[event(durable, name = "contract.scattered")]
+    pub(super) struct Scattered(pub(super) u8);
+
+    #[listener(Scattered, queue, tries = 2, backoff = "100s", jitter)]
+    async fn fails(_: &Scattered, log: &State<Log>) -> Result<(), &'static str> {
+        log.write("ran");
+        Err("no")
+    }
+}
+
+/// What failed together is not tried again together, but within the second half of the wait.
+pub(crate) async fn jitter<E: Engine>(engine: &E) {
+    use scattered::Scattered;
+    if !Bench::offers(engine, Capability::Jitter) {
+        return;
+    }
+    let bench = Bench::new(engine, concat!(module_path!(), "::scattered"));
+    for number in 0..30 {
+        bench.events.dispatch(&Scattered(number)).await.unwrap();
+    }
+    bench.run().await;
+    assert_eq!(bench.log().len(), 30);
+    bench.run_after(49).await;
+    assert_eq!(bench.log(), [""; 0]);
+    bench.run_after(26).await;
+    let early = bench.log().len();
+    assert!((1..30).contains(&early), "{early} of 30 in the first half");
+    bench.run_after(25).await;
+    assert_eq!(bench.log().len(), 30 - early);
+}

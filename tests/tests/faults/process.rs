@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events_core::Events;
 use events_std::{Store, Worker};
@@ -178,7 +178,16 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Tells it to end, as a person would, and does not wait for ever.
     fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !std::thread::panicking() && Instant::now() < deadline {
+            match self.0.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                _ => return,
+            }
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -89,8 +89,34 @@ pub(super) async fn turn(
             claimed.extend(claim::claim(&transaction, &terms, queue, limit).await?);
         }
     }
+    free_keys(&transaction, scope, &claimed).await?;
     transaction.commit().await?;
     Ok(claimed)
+}
+
+/// Jobs that keep equal ones away until they start keep nobody away any more.
+async fn free_keys(
+    connection: &impl ConnectionTrait,
+    scope: &Scope,
+    claimed: &[Claimed],
+) -> Result<(), StoreError> {
+    let started: Vec<String> = claimed
+        .iter()
+        .filter(|claimed| {
+            let listener = scope.listener(claimed);
+            claimed.job.unique_key.is_some()
+                && listener.is_some_and(|listener| listener.unique_until_start)
+        })
+        .map(|claimed| claimed.hold.id.to_string())
+        .collect();
+    if !started.is_empty() {
+        let free = format!(
+            "UPDATE events_jobs SET unique_key = NULL WHERE id IN ({})",
+            started.join(", ")
+        );
+        connection.execute_unprepared(&free).await?;
+    }
+    Ok(())
 }
 
 /// Takes a job that must run alone.
@@ -105,6 +131,7 @@ pub(super) async fn turn_alone(
     let terms = scope.terms(now);
     let transaction = store.begin().await?;
     let claimed = claim::claim_alone(&transaction, &terms, &scope.queue_list).await?;
+    free_keys(&transaction, scope, &claimed).await?;
     transaction.commit().await?;
     Ok(claimed)
 }

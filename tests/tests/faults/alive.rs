@@ -7,7 +7,7 @@ use events_std::{Store, StoreOptions, Tx, Worker};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kill::dispatch_all;
-use crate::kit::{Base, number, on_every_database, runtime, states};
+use crate::kit::{Base, number, on_every_database, runtime, states, until};
 use crate::process::{Effects, events};
 
 #[derive(Clone, Debug, Event)]
@@ -105,23 +105,28 @@ fn a_job_that_must_run_alone_comes_to_its_turn_under_load() {
     on_every_database(async |base: Base| {
         let store = base.store().await;
         let events = events(&format!("{}::load", module_path!()), &store, &base);
-        events.dispatch(&load::Load(0)).await.unwrap();
-        store
-            .writer()
-            .execute_unprepared("UPDATE events_jobs SET alone = TRUE")
+        dispatch_all(&store, &events, (1..7).map(load::Load)).await;
+        let effects = Effects::of(&base);
+        let stop = async {
+            until("it is busy", async || effects.lines().len() > 20).await;
+            let columns = "uid, queue, event, version, listener, delivery_id, dispatched_at, correlation_id, run_at, \
+                           changed_at";
+            let alone = format!(
+                "INSERT INTO events_jobs ({columns}, payload, alone) \
+                 SELECT {columns}, '0', TRUE FROM events_jobs ORDER BY id LIMIT 1"
+            );
+            store.writer().execute_unprepared(&alone).await.unwrap();
+            until("it has run", async || {
+                effects.lines().contains(&"0".to_owned())
+            })
+            .await;
+        };
+        Worker::new(&events, &store)
+            .concurrency(3)
+            .grace(Duration::from_millis(10))
+            .run_until(stop)
             .await
             .unwrap();
-        dispatch_all(&store, &events, (1..5).map(load::Load)).await;
-        let effects = Effects::of(&base);
-        let stop = crate::kit::until("it has run", async || {
-            effects.lines().contains(&"0".to_owned())
-        });
-        // Occupied before it may look for jobs that must run alone.
-        let worker = Worker::new(&events, &store)
-            .concurrency(3)
-            .queues(["busy", "default"])
-            .grace(Duration::from_millis(10));
-        worker.run_until(stop).await.unwrap();
     });
 }
 
@@ -158,7 +163,7 @@ fn claims_that_got_lost_in_a_failure_are_found() {
         let events: Events = events(&format!("{}::rows", module_path!()), &store, &base);
         let other = Store::connect(&base.url).await.unwrap();
         let test = async {
-            crate::kit::until("it is there", async || crate::kill::workers(&other).await == 1).await;
+            until("it is there", async || crate::kill::workers(&other).await == 1).await;
             let lock = other.writer();
             lock.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
             let insert = "INSERT INTO events_jobs (uid, queue, event, version, listener, payload, state, run_at, \
@@ -174,12 +179,12 @@ fn claims_that_got_lost_in_a_failure_are_found() {
             .await
             .unwrap();
             let since = std::time::Instant::now();
-            crate::kit::until("it has failed for a while", async || {
+            until("it has failed for a while", async || {
                 since.elapsed() > Duration::from_millis(500)
             })
             .await;
             lock.execute_unprepared("COMMIT").await.unwrap();
-            crate::kit::until("it has run", async || states(&other).await == [0, 0, 1, 0]).await;
+            until("it has run", async || states(&other).await == [0, 0, 1, 0]).await;
         };
         let left = Worker::new(&events, &store)
             .poll_every(Duration::from_millis(5))

@@ -9,19 +9,40 @@ const ITEMS: usize = 200;
 /// One kind of crate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaf {
-    /// Structs and functions.
-    Plain,
+    /// Structs that derive nothing, and functions.
+    Bare,
     /// The same as events and listeners.
+    BareEvents,
+    /// Structs that derive `Clone` and `Debug`, and functions.
+    Plain,
+    /// The same as events and listeners. Their descriptions call the derived code, so that it is compiled, which it is
+    /// not in a library where nothing calls it.
     Events,
     /// The same structs with serde's derives, and plain functions.
     Serde,
 }
 
 impl Leaf {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Events, Self::Serde];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Bare,
+        Self::BareEvents,
+        Self::Plain,
+        Self::Events,
+        Self::Serde,
+    ];
+
+    /// The crate without the macros.
+    pub(crate) fn base(self) -> Self {
+        match self {
+            Self::Bare | Self::BareEvents => Self::Bare,
+            Self::Plain | Self::Events | Self::Serde => Self::Plain,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Bare => "bare",
+            Self::BareEvents => "bare events",
             Self::Plain => "plain",
             Self::Events => "events",
             Self::Serde => "serde",
@@ -30,6 +51,8 @@ impl Leaf {
 
     pub(crate) fn package(self) -> &'static str {
         match self {
+            Self::Bare => "leaf-bare",
+            Self::BareEvents => "leaf-bare-events",
             Self::Plain => "leaf-plain",
             Self::Events => "leaf-events",
             Self::Serde => "leaf-serde",
@@ -38,6 +61,8 @@ impl Leaf {
 
     fn derives(self) -> &'static str {
         match self {
+            Self::Bare => "",
+            Self::BareEvents => "events_core::Event",
             Self::Plain => "Clone, Debug",
             Self::Events => "Clone, Debug, events_core::Event",
             Self::Serde => "Clone, Debug, serde::Serialize, serde::Deserialize",
@@ -49,8 +74,10 @@ impl Leaf {
         let derives = self.derives();
         for number in 0..ITEMS {
             let attribute = match self {
-                Self::Events => format!("#[events_core::listener(Happened{number})]\n"),
-                Self::Plain | Self::Serde => String::new(),
+                Self::Events | Self::BareEvents => {
+                    format!("#[events_core::listener(Happened{number})]\n")
+                }
+                Self::Bare | Self::Plain | Self::Serde => String::new(),
             };
             // Writing to a string does not fail.
             let _ = write!(
@@ -67,17 +94,17 @@ impl Leaf {
     fn program(self) -> String {
         let krate = self.package().replace('-', "_");
         let dispatch = match self {
-            Self::Events => format!(
+            Self::Events | Self::BareEvents => format!(
                 "    let event = {krate}::Happened7 {{ id: 7, name: String::new(), amount: None }};\n    \
                  event.dispatch_sync().unwrap();\n"
             ),
-            Self::Plain | Self::Serde => format!(
+            Self::Bare | Self::Plain | Self::Serde => format!(
                 "    {krate}::hear_7(&{krate}::Happened7 {{ id: 7, name: String::new(), amount: None }});\n"
             ),
         };
         let imports = match self {
-            Self::Events => "use events_core::Event;\n\n",
-            Self::Plain | Self::Serde => "",
+            Self::Events | Self::BareEvents => "use events_core::Event;\n\n",
+            Self::Bare | Self::Plain | Self::Serde => "",
         };
         format!("{imports}fn main() {{\n{dispatch}}}\n")
     }

@@ -29,8 +29,7 @@ fn works(event: &Work, attempt: events_core::Attempt) -> Result<(), String> {
 /// What a pattern means, said as plainly as possible.
 fn means(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (None, Some(_)) => false,
+        (None, rest) => rest.is_none(),
         (Some((b'*', rest)), None) => means(rest, name),
         (Some((b'*', rest)), Some((_, shorter))) => means(rest, name) || means(pattern, shorter),
         (Some(_), None) => false,

@@ -241,7 +241,9 @@ impl EventsBuilder {
         // One that is registered by hand may be linked too.
         let mut seen = HashSet::new();
         wired.retain(|wired| match &wired.record {
-            Record::Linked(record) if wired.owner.is_none() => seen.insert(std::ptr::from_ref(*record)),
+            Record::Linked(record) if wired.owner.is_none() => {
+                seen.insert(std::ptr::from_ref(*record))
+            }
             Record::Linked(_) | Record::Own(_) => true,
         });
         let mut seen = HashSet::new();

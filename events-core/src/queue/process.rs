@@ -300,7 +300,9 @@ fn wait_after(job: &Job, options: &QueueOptions) -> Duration {
     // The highest bits are mixed best.
     let thousandths = u32::try_from((mixed >> 32) % 1_001).unwrap_or(1_000);
     let half = wait / 2;
-    half + half.checked_mul(thousandths).map_or(half, |part| part / 1_000)
+    half + half
+        .checked_mul(thousandths)
+        .map_or(half, |part| part / 1_000)
 }
 
 fn retry_or_park(

@@ -94,7 +94,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .state(AtomicU32::new(0))
         .subscribe(Doorbell { tone: "ding" })
         .listen("by hand", |event: &AccountClosed| {
-            println!("{} is closed", event.account)
+            println!("{} is closed", event.account);
         })
         .build()?;
 

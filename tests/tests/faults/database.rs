@@ -92,7 +92,7 @@ impl<'p> Small<'p> {
         match mounted {
             Ok(output) if output.status.success() => Some(Self(folder)),
             _ => {
-                eprintln!("SKIPPED with a full disk: no file system can be mounted here");
+                events_tests::skip("with a full disk: no file system can be mounted here");
                 None
             }
         }

@@ -41,7 +41,7 @@ impl Cluster {
     /// None, and a word about it, where Postgres's programs are not installed.
     fn start() -> Option<Self> {
         let skipped = || {
-            eprintln!("SKIPPED with a Postgres that restarts: its programs are not here");
+            events_tests::skip("with a Postgres that restarts: its programs are not here");
             None
         };
         let Some(programs) = programs() else {

@@ -94,7 +94,7 @@ fn even(_: &Named, log: &State<Log>) {
 }
 
 fn is_even(event: &Named) -> bool {
-    event.account % 2 == 0
+    event.account.is_multiple_of(2)
 }
 
 #[listener(dyn Audited, when = is_large)]

@@ -7,6 +7,8 @@ use crate::{Log, builder, log};
 #[derive(Debug, Event)]
 struct Many;
 
+// As many as a listener can have.
+#[allow(clippy::too_many_arguments, clippy::many_single_char_names)]
 #[listener(Many)]
 fn eight(
     _: &Many,

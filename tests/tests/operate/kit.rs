@@ -1,6 +1,5 @@
 //! A database for each test, on SQLite and, where there is one, on Postgres; and a small shop whose jobs fail.
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -36,14 +35,11 @@ pub(crate) fn on_every_database<F: Future<Output = ()>>(test: impl Fn(Shop) -> F
     }
 }
 
-/// Once, and past the harness, which shows what a test prints only if it fails.
+/// Once.
 fn tell_skipped() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED on Postgres: EVENTS_TEST_POSTGRES_URL is not set"
-        );
+        events_tests::skip("on Postgres: EVENTS_TEST_POSTGRES_URL is not set");
     });
 }
 

@@ -113,7 +113,9 @@ pub(crate) fn on_sqlite<F: Future<Output = ()>>(body: impl FnOnce(Database) -> F
 pub(crate) fn postgres_url(test: &str) -> Option<String> {
     let url = std::env::var("EVENTS_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!("SKIPPED on Postgres: `{test}`; set EVENTS_TEST_POSTGRES_URL to run it");
+        events_tests::skip(&format!(
+            "on Postgres: `{test}`; set EVENTS_TEST_POSTGRES_URL to run it"
+        ));
     }
     url
 }

@@ -80,7 +80,7 @@ impl Base {
             (Kind::Sqlite, _) => Some(Self::sqlite()),
             (Kind::Postgres, Ok(server)) => Some(Self::postgres(&server).await),
             (Kind::Postgres, Err(_)) => {
-                eprintln!("SKIPPED on Postgres: EVENTS_TEST_POSTGRES_URL is not set");
+                events_tests::skip("on Postgres: EVENTS_TEST_POSTGRES_URL is not set");
                 None
             }
         }

@@ -53,7 +53,10 @@ impl Bare {
 
     /// Forgets all jobs.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.0.writer().execute_unprepared("DELETE FROM bare_jobs").await?;
+        self.0
+            .writer()
+            .execute_unprepared("DELETE FROM bare_jobs")
+            .await?;
         Ok(())
     }
 
@@ -66,16 +69,28 @@ impl Bare {
                     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
                     let query = sea_orm::sqlx::query(sea_orm::sqlx::AssertSqlSafe(insert.clone()));
                     query
-                        .bind("bench").bind("bench.event").bind(1).bind("bench::listener").bind(PAYLOAD)
-                        .bind(i64::from(number)).execute(&mut *tx).await?;
+                        .bind("bench")
+                        .bind("bench.event")
+                        .bind(1)
+                        .bind("bench::listener")
+                        .bind(PAYLOAD)
+                        .bind(i64::from(number))
+                        .execute(&mut *tx)
+                        .await?;
                     tx.commit().await?;
                 }
                 Pool::Postgres(pool) => {
                     let mut tx = pool.begin().await?;
                     let query = sea_orm::sqlx::query(sea_orm::sqlx::AssertSqlSafe(insert.clone()));
                     query
-                        .bind("bench").bind("bench.event").bind(1).bind("bench::listener").bind(PAYLOAD)
-                        .bind(i64::from(number)).execute(&mut *tx).await?;
+                        .bind("bench")
+                        .bind("bench.event")
+                        .bind(1)
+                        .bind("bench::listener")
+                        .bind(PAYLOAD)
+                        .bind(i64::from(number))
+                        .execute(&mut *tx)
+                        .await?;
                     (&mut *tx).execute("NOTIFY bare_jobs").await?;
                     tx.commit().await?;
                 }
@@ -135,8 +150,12 @@ impl Bare {
                     .fetch_all(&mut *tx)
                     .await?;
                     tx.commit().await?;
-                    let held: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-                    let payloads = rows.iter().map(|row| row.get::<String, _>(5).len()).sum::<usize>();
+                    let held: Vec<(i64, i64)> =
+                        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+                    let payloads = rows
+                        .iter()
+                        .map(|row| row.get::<String, _>(5).len())
+                        .sum::<usize>();
                     std::hint::black_box(payloads);
                     let list = serde_json::to_string(&held)?;
                     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -161,9 +180,14 @@ impl Bare {
                     .bind(i64::from(batch))
                     .fetch_all(pool)
                     .await?;
-                    let (ids, fences): (Vec<i64>, Vec<i64>) =
-                        rows.iter().map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1))).unzip();
-                    let payloads = rows.iter().map(|row| row.get::<String, _>(5).len()).sum::<usize>();
+                    let (ids, fences): (Vec<i64>, Vec<i64>) = rows
+                        .iter()
+                        .map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1)))
+                        .unzip();
+                    let payloads = rows
+                        .iter()
+                        .map(|row| row.get::<String, _>(5).len())
+                        .sum::<usize>();
                     std::hint::black_box(payloads);
                     let count = ids.len();
                     sea_orm::sqlx::query(

@@ -64,7 +64,10 @@ impl Base {
                     _ => Durability::ProcessDeath,
                 };
                 let url = format!("sqlite:{}", folder.join("bench.db").display());
-                let store = StoreOptions::new(&url).durability(durability).connect().await?;
+                let store = StoreOptions::new(&url)
+                    .durability(durability)
+                    .connect()
+                    .await?;
                 Ok(Self {
                     store,
                     folder: Some(folder),
@@ -72,7 +75,10 @@ impl Base {
                 })
             }
             Setting::Postgres(url) => {
-                let server = StoreOptions::new(url).without_migrations().connect().await?;
+                let server = StoreOptions::new(url)
+                    .without_migrations()
+                    .connect()
+                    .await?;
                 server
                     .writer()
                     .execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

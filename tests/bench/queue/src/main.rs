@@ -25,7 +25,10 @@ const RUNS: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    println!("{:<16} {:<28} {:>10} {:>10} {:>7} {:>7}", "database", "what", "ours/s", "bare/s", "ratio", "bound");
+    println!(
+        "{:<16} {:<28} {:>10} {:>10} {:>7} {:>7}",
+        "database", "what", "ours/s", "bare/s", "ratio", "bound"
+    );
     let mut settings = vec![Setting::SqliteFull, Setting::SqliteNormal];
     match std::env::var("EVENTS_TEST_POSTGRES_URL") {
         Ok(url) => settings.push(Setting::Postgres(url)),
@@ -42,16 +45,16 @@ async fn measure(setting: &Setting) -> Result<(), Error> {
     let (mut singles, mut hundreds, mut process) = ([0.0; 2], [0.0; 2], [0.0; 2]);
     for _ in 0..RUNS {
         let base = Base::new(setting).await?;
-        let bare = bare::Bare::new(&base).await?;
-        let ours = ours::Ours::new(&base).await?;
+        let floor = bare::Bare::new(&base).await?;
+        let ours = ours::Ours::new(&base)?;
         best(&mut singles[0], SINGLES, ours.push_singles(SINGLES)).await?;
-        best(&mut singles[1], SINGLES, bare.push_singles(SINGLES)).await?;
+        best(&mut singles[1], SINGLES, floor.push_singles(SINGLES)).await?;
         ours.clear().await?;
-        bare.clear().await?;
+        floor.clear().await?;
         best(&mut hundreds[0], MANY, ours.push_batches(MANY, BATCH)).await?;
-        best(&mut hundreds[1], MANY, bare.push_batches(MANY, BATCH)).await?;
+        best(&mut hundreds[1], MANY, floor.push_batches(MANY, BATCH)).await?;
         best(&mut process[0], MANY, ours.process(BATCH)).await?;
-        best(&mut process[1], MANY, bare.process(BATCH)).await?;
+        best(&mut process[1], MANY, floor.process(BATCH)).await?;
         ours.expect_done(MANY).await?;
         base.remove().await?;
     }
@@ -93,6 +96,7 @@ fn line(setting: &Setting, what: &str, [ours, bare]: [f64; 2], bound: f64) {
 /// The median and the 99th percentile, in milliseconds.
 fn percentiles(mut times: Vec<Duration>) -> (f64, f64) {
     times.sort();
-    let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    let at =
+        |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
     (at(50), at(99))
 }

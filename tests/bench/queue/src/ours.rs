@@ -38,7 +38,7 @@ pub struct Ours {
 
 impl Ours {
     /// With a dispatcher of its own.
-    pub async fn new(base: &Base) -> Result<Self, Error> {
+    pub fn new(base: &Base) -> Result<Self, Error> {
         let events = Events::builder()
             .only_linked_in(module_path!())
             .queue(base.store.queue())
@@ -51,7 +51,10 @@ impl Ours {
 
     /// Forgets all jobs.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.store.writer().execute_unprepared("DELETE FROM events_jobs").await?;
+        self.store
+            .writer()
+            .execute_unprepared("DELETE FROM events_jobs")
+            .await?;
         Ok(())
     }
 

@@ -14,7 +14,10 @@ fn run(program: &str) -> (Vec<String>, String) {
 #[test]
 fn what_is_not_named_is_lost_and_the_check_says_so() {
     let (heard, checked) = run(env!("CARGO_BIN_EXE_names_nothing"));
-    assert!(heard.is_empty(), "the linker kept {heard:?}: is the warning still true?");
+    assert!(
+        heard.is_empty(),
+        "the linker kept {heard:?}: is the warning still true?"
+    );
     for cure in ["`use linkage_listeners as _;`", "`use linkage_app as _;`"] {
         assert!(checked.contains(cure), "{checked}");
     }

@@ -185,7 +185,7 @@ pub(super) fn life_of(boot_id: &str, path: &Path, wanted: (i64, i64)) -> Life {
     if place(&file).ok() != Some(wanted) {
         return Life::Unknown;
     }
-    match file.try_lock() {
+    match file.try_lock_shared() {
         Ok(()) => Life::Dead,
         Err(TryLockError::WouldBlock) => Life::Lives,
         Err(TryLockError::Error(_)) => Life::Unknown,

@@ -1,7 +1,7 @@
 //! The main example: deliveries of GitHub webhooks become typed events, and listeners of every kind hear them.
 //!
 //! To be read in this order: `events` (what can happen), `listeners` (what is done about it), `input` (how a line
-//! becomes an event), `report` (what is printed), and `run` below.
+//! becomes an event), `report` (what is printed), and `start` below.
 
 mod events;
 mod input;
@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use events_core::{Events, MemoryQueue};
+use events_core::{Events, EventsBuilder, MemoryQueue};
+use events_std::{Store, Worker};
 
 use crate::input::Delivery;
 use crate::listeners::{Contributors, Pager};
 use crate::report::Report;
+
+type Error = Box<dyn std::error::Error>;
 
 /// Turns deliveries of GitHub webhooks into typed events.
 #[derive(Parser)]
@@ -26,6 +29,14 @@ struct Args {
     /// A file of deliveries, one JSON object a line: `headers` and `body`, the body as a string.
     #[arg(long, value_name = "FILE")]
     deliveries: Option<PathBuf>,
+
+    /// Where the jobs of queued listeners are kept, `sqlite:FILE` or `postgres://..`; in memory unless given.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
+
+    /// What an operator does with the store.
+    #[command(subcommand)]
+    command: Option<events_std::cli::Command>,
 }
 
 /// A few deliveries of our own, for a run without arguments.
@@ -33,7 +44,13 @@ const OWN: &str = include_str!("own.jsonl");
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match start(args.deliveries.as_deref()) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(Error::from)
+        .and_then(|runtime| runtime.block_on(start(args)));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -42,34 +59,63 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
-    let input: Box<dyn BufRead> = match file {
-        None => Box::new(Cursor::new(OWN)),
-        Some(path) => {
-            let opened = File::open(path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            Box::new(BufReader::new(opened))
+async fn start(args: Args) -> Result<(), Error> {
+    let file = args.deliveries.as_deref();
+    match (args.store, args.command) {
+        (None, None) => {
+            let queue = MemoryQueue::new();
+            let events = builder().queue(queue.clone()).build()?;
+            let counts = dispatch_all(&events, input(file)?).await?;
+            run_from_memory(&queue, &events).await?;
+            finish(&events, &counts)
         }
-    };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?
-        .block_on(run(input))
+        (Some(address), None) => {
+            let store = Store::connect(&address).await?;
+            let events = builder().queue(store.queue()).build()?;
+            let counts = dispatch_all(&events, input(file)?).await?;
+            report(&events)?.now_the_queue();
+            Worker::new(&events, &store).drain().await?;
+            finish(&events, &counts)
+        }
+        (Some(address), Some(command)) => {
+            let store = Store::connect(&address).await?;
+            let events = builder().queue(store.queue()).build()?;
+            Ok(command.run(&store, &events).await?)
+        }
+        (None, Some(_)) => Err("say which store: `--store sqlite:FILE`".into()),
+    }
 }
 
-async fn run(input: impl BufRead) -> Result<(), Box<dyn std::error::Error>> {
-    let queue = MemoryQueue::new();
-    let events = Events::builder()
+/// The dispatcher but for its queue. Nothing here names a listener.
+fn builder() -> EventsBuilder {
+    Events::builder()
         .state(Report::default())
         .state(Contributors::default())
         .state(Pager::default())
-        .queue(queue.clone())
-        .build()?;
-    let report = events
-        .state::<Report>()
-        .ok_or("the report was given above")?;
+}
 
-    let (mut read, mut dispatched) = (0_u32, 0_u32);
+fn report(events: &Events) -> Result<&Report, Error> {
+    Ok(events.state::<Report>().ok_or("the builder gives it")?)
+}
+
+fn input(file: Option<&Path>) -> Result<Box<dyn BufRead>, Error> {
+    let Some(path) = file else {
+        return Ok(Box::new(Cursor::new(OWN)));
+    };
+    let opened =
+        File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+/// How many deliveries were read, and how many of them dispatched.
+struct Counts {
+    read: u32,
+    dispatched: u32,
+}
+
+async fn dispatch_all(events: &Events, input: impl BufRead) -> Result<Counts, Error> {
+    let report = report(events)?;
+    let (mut read, mut dispatched) = (0, 0);
     for (number, line) in (1_u32..).zip(input.split(b'\n')) {
         let line = line.map_err(|error| format!("cannot read line {number}: {error}"))?;
         if line.trim_ascii().is_empty() {
@@ -85,7 +131,7 @@ async fn run(input: impl BufRead) -> Result<(), Box<dyn std::error::Error>> {
         };
         report.next_delivery(number);
         // A listener that fails stops neither the others nor us; the report counts it.
-        match delivery.dispatch(&events).await {
+        match delivery.dispatch(events).await {
             Ok(()) => dispatched += 1,
             Err(error) if error.refusal().is_some() => {
                 eprintln!("line {number} was refused: {error}");
@@ -96,18 +142,12 @@ async fn run(input: impl BufRead) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    drain(&queue, &events, report).await;
-
-    report.print_table();
-    println!(
-        "deliveries: {read} read, {dispatched} dispatched, {} refused",
-        read - dispatched
-    );
-    Ok(())
+    Ok(Counts { read, dispatched })
 }
 
 /// Runs the queued listeners, waiting for the attempts that are put off, until nothing is left to run.
-async fn drain(queue: &MemoryQueue, events: &Events, report: &Report) {
+async fn run_from_memory(queue: &MemoryQueue, events: &Events) -> Result<(), Error> {
+    let report = report(events)?;
     report.now_the_queue();
     loop {
         queue.drain(events).await;
@@ -118,4 +158,15 @@ async fn drain(queue: &MemoryQueue, events: &Events, report: &Report) {
     for parked in queue.parked() {
         report.parked(&parked);
     }
+    Ok(())
+}
+
+fn finish(events: &Events, counts: &Counts) -> Result<(), Error> {
+    let Counts { read, dispatched } = counts;
+    report(events)?.print_table();
+    println!(
+        "deliveries: {read} read, {dispatched} dispatched, {} refused",
+        read - dispatched
+    );
+    Ok(())
 }

@@ -111,10 +111,7 @@ pub(crate) fn dispatch_ordered<'a>(
             };
             pushing.ended();
             if let Err(error) = pushed {
-                return Some(Box::new(Report::refused(
-                    event.any_meta(),
-                    Refusal::Push(error),
-                )));
+                return not_pushed(event, error);
             }
         }
         let cx = Context::new(events, event, &plan.table)
@@ -124,6 +121,14 @@ pub(crate) fn dispatch_ordered<'a>(
         let report = Run::new(cx).await;
         complete(report, plan.failures, jobs, deferred)
     })
+}
+
+/// The end of a dispatch whose jobs were not pushed: nothing runs.
+fn not_pushed(event: &dyn AnyEvent, error: PushError) -> Option<Box<Report>> {
+    Some(Box::new(Report::refused(
+        event.any_meta(),
+        Refusal::Push(error),
+    )))
 }
 
 /// Lets inline listeners wait for the commit of the task's transaction; whether there are any.
@@ -155,10 +160,7 @@ where
     if jobs > 0
         && let Err(error) = push(plan.jobs).await
     {
-        return Some(Box::new(Report::refused(
-            event.any_meta(),
-            Refusal::Push(error),
-        )));
+        return not_pushed(event, error);
     }
     let deferred = plan.waiting.is_some();
     if let Some(waiting) = plan.waiting {
@@ -193,10 +195,7 @@ where
     if jobs > 0
         && let Err(error) = push(plan.jobs).await
     {
-        return Some(Box::new(Report::refused(
-            event.any_meta(),
-            Refusal::Push(error),
-        )));
+        return not_pushed(event, error);
     }
     complete(None, plan.failures, jobs, false)
 }
@@ -218,10 +217,7 @@ pub(crate) fn dispatch_ordered_sync(
             None => Err(PushError::NoQueue),
         };
         if let Err(error) = pushed {
-            return Some(Box::new(Report::refused(
-                event.any_meta(),
-                Refusal::Push(error),
-            )));
+            return not_pushed(event, error);
         }
     }
     let deferred = wait(events, plan.waiting);

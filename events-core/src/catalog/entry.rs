@@ -119,6 +119,8 @@ pub struct QueueEntry {
     /// The waits between attempts.
     #[serde(serialize_with = "texts")]
     pub backoff: Vec<Duration>,
+    /// Whether the waits are scattered.
+    pub jitter: bool,
     /// How long one attempt may take.
     #[serde(serialize_with = "option_text")]
     pub timeout: Option<Duration>,
@@ -130,6 +132,8 @@ pub struct QueueEntry {
     pub retry_for: Option<Duration>,
     /// What makes two jobs equal, of which one is superfluous.
     pub unique: Option<UniqueEntry>,
+    /// Whether jobs of one key, which a function of the event gives, run in order.
+    pub order_by: bool,
     /// The path of the function that runs when a job has failed for good.
     pub failed: Option<String>,
     /// What happens when a model that the event names is gone.
@@ -146,6 +150,8 @@ pub struct UniqueEntry {
     /// How long after its dispatch a job keeps others away at most.
     #[serde(serialize_with = "option_text")]
     pub for_at_most: Option<Duration>,
+    /// Whether it keeps others away only until its first attempt starts.
+    pub until_start: bool,
 }
 
 /// By what jobs of one listener are compared.

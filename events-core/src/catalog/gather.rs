@@ -139,15 +139,18 @@ fn queue(options: &QueueOptions) -> QueueEntry {
             None => UniqueKey::Payload,
         },
         for_at_most: unique.for_at_most,
+        until_start: unique.until_start,
     };
     QueueEntry {
         name: options.queue.to_owned(),
         tries: options.tries,
         backoff: options.backoff.to_vec(),
+        jitter: options.jitter,
         timeout: options.timeout,
         delay: options.delay,
         retry_for: options.retry_for,
         unique: options.unique.map(unique),
+        order_by: options.order_by.is_some(),
         failed: options.failed.map(|hook| hook.name.to_owned()),
         on_missing: options.on_missing,
     }

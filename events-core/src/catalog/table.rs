@@ -123,6 +123,7 @@ fn queue_options(queue: &QueueEntry) -> Vec<String> {
         let waits: Vec<String> = queue.backoff.iter().copied().map(duration).collect();
         options.push(format!("backoff {}", waits.join(" ")));
     }
+    options.extend(queue.jitter.then(|| "jitter".to_owned()));
     for (name, of) in [
         ("timeout", queue.timeout),
         ("delay", queue.delay),
@@ -140,7 +141,9 @@ fn queue_options(queue: &QueueEntry) -> Vec<String> {
                 .for_at_most
                 .map(|of| format!("unique_for {}", duration(of))),
         );
+        options.extend(unique.until_start.then(|| "unique_until_start".to_owned()));
     }
+    options.extend(queue.order_by.then(|| "order_by a function".to_owned()));
     options.extend(queue.failed.iter().map(|path| format!("failed {path}")));
     if queue.on_missing == OnMissing::Discard {
         options.push("on_missing discard".to_owned());

@@ -57,12 +57,12 @@ pub(crate) struct Unheard;
     OrderPaid,
     queue = "mail",
     tries = 5,
-    backoff = ["10s", "1m"],
+    backoff = ["10s", "1m"], jitter,
     timeout = "90s",
     delay = "500ms",
     retry_for = "2d",
     unique = customers_key,
-    unique_for = "1h",
+    unique_for = "1h", unique_until_start, order_by = customers_key,
     failed = receipt_failed,
     on_missing = "discard",
     formerly = "shop::mail"
@@ -130,6 +130,9 @@ impl Queue for Nowhere {
             C::Unique,
             C::Failed,
             C::OnMissing,
+            C::Jitter,
+            C::UniqueUntilStart,
+            C::OrderBy,
         ]
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use events_core::{
-    AnyEvent, Event, Events, FaultKind, MemoryQueue, Model, State, category, listener, model,
+    AnyEvent, BoxError, Context, Event, Events, FaultKind, FromContext, MemoryQueue, Model, Needs,
+    State, category, listener, model,
 };
 
 struct Db;
@@ -100,6 +101,27 @@ fn queued_pattern(_: &dyn AnyEvent) {}
 
 #[listener(Models, queue, failed = hook)]
 fn queued_models(_: &Models) {}
+
+/// As a transaction: only whoever runs the job can give it.
+struct Handed;
+
+impl<'a> FromContext<'a> for &'a Handed {
+    fn needs(needs: &mut Needs) {
+        needs.extension();
+    }
+
+    fn from_context(cx: &Context<'a>) -> Result<Self, BoxError> {
+        cx.extension().ok_or_else(|| "nothing was handed in".into())
+    }
+}
+
+#[listener(Order, queue)]
+fn asks(_: &Order, _: &Handed) {}
+
+#[listener(Order, queue, failed = hook_asks)]
+fn lets_its_hook_ask(_: &Order) {}
+
+fn hook_asks(_: &Order, _: &events_core::JobFailure, _: &Handed) {}
 
 #[listener("wiring.*", after_commit)]
 fn waits(_: &dyn AnyEvent) {}
@@ -239,12 +261,24 @@ fn every_fault_is_reported_at_once_with_its_place_and_cure() {
 }
 
 #[test]
+fn what_only_a_store_hands_in_is_refused_by_a_queue_in_memory() {
+    let of = |name: &str| {
+        let found = faults(true)
+            .into_iter()
+            .find(|(kind, text)| *kind == FaultKind::UnsupportedOption && text.contains(name));
+        found.is_some_and(|(_, text)| text.contains("does not hand in"))
+    };
+    assert!(of("wiring::asks`"));
+    assert!(of("wiring::lets_its_hook_ask`"));
+}
+
+#[test]
 fn queued_listeners_need_a_queue() {
     let missing: Vec<_> = faults(false)
         .into_iter()
         .filter(|(kind, _)| *kind == FaultKind::MissingQueue)
         .collect();
-    assert_eq!(missing.len(), 3);
+    assert_eq!(missing.len(), 5);
     assert!(missing[0].1.contains(".queue(..)"), "{}", missing[0].1);
 }
 

@@ -213,6 +213,13 @@ fn needs(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Whether the listener or its hook asks for what only a queue of a store has.
+fn wants_transaction(record: &Record, options: &QueueOptions) -> bool {
+    let mut of_listener = record.needs.into_iter().flat_map(Needs::of);
+    of_listener.any(|(_, need)| matches!(need, Need::Extension))
+        || options.failed.is_some_and(|hook| hook.wants_extension())
+}
+
 fn queued(parts: &Parts, record: &Record, options: &QueueOptions, faults: &mut Vec<Fault>) {
     let mut fault = |kind, what: String, cure: &str, event: String| {
         faults.push(Fault::new(kind, what, cure.to_owned()).at(record).on(event));
@@ -226,6 +233,17 @@ fn queued(parts: &Parts, record: &Record, options: &QueueOptions, faults: &mut V
         ),
         None => {}
         Some(queue) => {
+            if wants_transaction(record, options)
+                && !queue.capabilities().contains(&Capability::Transaction)
+            {
+                fault(
+                    FaultKind::UnsupportedOption,
+                    "asks for a value of its job's run, as its transaction, which this queue does not hand in"
+                        .to_owned(),
+                    "remove the argument, of the listener or its `failed` hook, or use a queue of a store",
+                    heard(record),
+                );
+            }
             for option in Capability::wanted_by(options) {
                 if !queue.capabilities().contains(&option) {
                     fault(

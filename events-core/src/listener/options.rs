@@ -159,6 +159,14 @@ impl FailedHook {
         Needs::collect(|needs| drop((self.call)(HookAsk::Needs(needs))))
     }
 
+    /// Whether it asks for a value of its own run, as a transaction.
+    pub(crate) fn wants_extension(&self) -> bool {
+        let needs = self.needs();
+        needs
+            .iter()
+            .any(|(_, need)| matches!(need, Need::Extension))
+    }
+
     /// Runs it.
     pub(crate) fn run<'a>(
         &self,

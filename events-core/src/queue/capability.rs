@@ -30,6 +30,9 @@ pub enum Capability {
     Failed,
     /// `on_missing`
     OnMissing,
+    /// No option: an argument, of the listener or its `failed` hook, that whoever runs the job hands in, as its
+    /// transaction.
+    Transaction,
 }
 
 impl Capability {
@@ -70,6 +73,7 @@ impl fmt::Display for Capability {
             Self::OrderBy => "order_by",
             Self::Failed => "failed",
             Self::OnMissing => "on_missing",
+            Self::Transaction => "transaction",
         })
     }
 }

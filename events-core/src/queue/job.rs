@@ -104,7 +104,8 @@ pub enum Verdict {
         /// Why the attempt failed.
         failure: JobFailure,
     },
-    /// The job has failed for good: keep it, with this reason, where a person can see and retry it.
+    /// The job has failed for good: run the listener's hook ([`Events::run_failed`](crate::Events::run_failed)), and
+    /// keep the job, with this reason, where a person can see and retry it.
     Park(JobFailure),
 }
 

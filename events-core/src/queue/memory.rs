@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Capability, Job, JobFailure, PushError, Queue, Verdict};
 use crate::events::Events;
+use crate::extensions::Extensions;
 use crate::future::BoxFuture;
 use crate::sync::lock;
 
@@ -156,10 +157,11 @@ impl MemoryQueue {
                 queue: self,
                 job: Some(job),
             };
-            let verdict = match &running.job {
-                Some(job) => events.process(job).await,
-                None => break,
-            };
+            let Some(job) = &running.job else { break };
+            let verdict = events.process(job).await;
+            if let Verdict::Park(failure) = &verdict {
+                events.run_failed(job, failure, &Extensions::new()).await;
+            }
             match verdict {
                 Verdict::Done => drained.done += 1,
                 Verdict::Discarded(_) => drained.discarded += 1,

@@ -8,7 +8,7 @@ use crate::future::BoxFuture;
 ///
 /// An implementor promises: a push keeps all its jobs or none; a job that was kept is given to
 /// [`Events::process`](crate::Events::process) until a verdict ends it, and is never dropped: what cannot be run
-/// is parked with its reason; of the options only those in `capabilities` are carried out, and each of them is.
+/// is parked with its reason, after [`Events::run_failed`](crate::Events::run_failed); of the options only those in `capabilities` are carried out, and each of them is.
 pub trait Queue: Send + Sync + 'static {
     /// The options of queued listeners that this queue carries out. `build()` refuses the others.
     fn capabilities(&self) -> &[Capability];

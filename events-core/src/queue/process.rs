@@ -15,10 +15,14 @@ use crate::events::Events;
 use crate::extensions::Extensions;
 use crate::future::{CatchPanic, message_of, text_of};
 use crate::listener::{Kind, OnMissing, QueueOptions};
-use crate::table::{Entry, Record, Table};
+use crate::table::{Entry, Table};
 
 /// What a worker must know of a queued listener before it claims a job of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one question of a worker"
+)]
 pub struct Claimable {
     /// The event's stored name.
     pub event: &'static str,
@@ -34,6 +38,8 @@ pub struct Claimable {
     pub timeout: Option<Duration>,
     /// Whether it asks for the transaction of its job's run.
     pub wants_transaction: bool,
+    /// Whether its `failed` hook asks for a transaction: then it wants one of its own, in which the job is parked too.
+    pub hook_wants_transaction: bool,
     /// Whether its jobs keep equal ones away only until their first attempt starts.
     pub unique_until_start: bool,
 }
@@ -43,8 +49,7 @@ impl Events {
     /// this panic. Whoever calls has counted the attempt in `job.attempts` before, and carries out the verdict.
     ///
     /// A job whose attempts are spent, because the last did not come to its end, or whose time is over, gets no attempt:
-    /// it is to be parked, and the listener's `failed` hook has run. That hook needs the event: it does not run where the
-    /// event cannot be made, as from a payload that cannot be read or where a model's loader has failed for good.
+    /// it is to be parked.
     pub async fn process(&self, job: &Job) -> Verdict {
         self.process_with(job, &Extensions::new()).await
     }
@@ -60,14 +65,14 @@ impl Events {
                 ParkReason::Expired,
                 "the time in which attempts may start is over",
             );
-            return self.park(job, &entry, options, failure, extensions).await;
+            return Verdict::Park(failure);
         }
         if job.attempts > options.max_tries() {
             let failure = JobFailure::new(
                 ParkReason::Exhausted,
                 "the last attempt that it may have did not come to its end",
             );
-            return self.park(job, &entry, options, failure, extensions).await;
+            return Verdict::Park(failure);
         }
         let terms = Terms {
             attempt: attempt(job, options, self.now()),
@@ -87,58 +92,67 @@ impl Events {
                 };
             }
         };
-        let listener = entry.record().clone();
         let failed = dispatch_job(self, &*event, entry, job.delivery, &terms).await;
-        let Some(failed) = failed else {
-            return Verdict::Done;
-        };
-        let verdict = retry_or_park(job, options, self.now(), describe(failed));
-        if let Verdict::Park(failure) = &verdict {
-            self.run_failed_hook(job, &*event, failure, &listener, options, &terms)
-                .await;
+        match failed {
+            Some(failed) => retry_or_park(job, options, self.now(), describe(failed)),
+            None => Verdict::Done,
         }
-        verdict
     }
 
-    /// Parks a job without an attempt, and runs the listener's `failed` hook: it needs the event, so that it cannot run
-    /// where the event cannot be read.
-    async fn park(
+    /// Runs the `failed` hook of the job's listener, if it has one, before the job is parked for this failure. Whoever
+    /// calls gives a hook that asks for a transaction ([`Claimable::hook_wants_transaction`]) one that is neither the
+    /// listener's nor anybody else's, and parks the job in it: then what the hook wrote exists if and only if the job is
+    /// parked.
+    ///
+    /// False: the hook has failed, which the error hook was told; the job is parked all the same, without what the hook
+    /// wrote. A hook needs the event: none runs where the event cannot be made, as from a payload that cannot be read.
+    pub async fn run_failed(
         &self,
         job: &Job,
-        entry: &Entry,
-        options: &QueueOptions,
-        failure: JobFailure,
+        failure: &JobFailure,
         extensions: &Extensions,
-    ) -> Verdict {
-        if options.failed.is_some()
-            && let Ok(event) = self.read(job).await
-        {
-            let terms = Terms {
-                attempt: attempt(job, options, self.now()),
-                extensions: Some(extensions),
-                until_answer: false,
-            };
-            self.run_failed_hook(job, &*event, &failure, entry.record(), options, &terms)
-                .await;
-        }
-        Verdict::Park(failure)
+    ) -> bool {
+        let Ok((entry, options)) = self.listener_of(job) else {
+            return true;
+        };
+        let Some(hook) = options.failed else {
+            return true;
+        };
+        let Ok(event) = self.read(job).await else {
+            return true;
+        };
+        let terms = Terms {
+            attempt: attempt(job, options, self.now()),
+            extensions: Some(extensions),
+            until_answer: false,
+        };
+        let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
+        let running = CatchPanic::new(AssertUnwindSafe(|| {
+            let cx = Context::new(self, &*event, &table)
+                .of_delivery(Some(job.delivery))
+                .on_terms(Some(&terms));
+            hook.run(&*event, failure, &cx)
+        }));
+        let cause = match running.await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => FailureCause::Error(error),
+            Err(payload) => FailureCause::Panic(message_of(payload)),
+        };
+        let listener = ListenerInfo(entry.record().clone());
+        self.tell_failures(&[Failure::new(event.any_meta(), listener, cause)]);
+        false
     }
 
     /// Decides what follows an attempt that did not come to its end, as after a timeout or the death of its process:
-    /// another attempt, or, after the last one, the job is to be parked for `reason`. The listener's `failed` hook has
-    /// run then.
-    pub async fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
-        let (entry, options) = match self.listener_of(job) {
-            Ok(found) => found,
-            Err(failure) => return Verdict::Park(failure),
-        };
-        let failure = JobFailure::new(reason, message);
-        match retry_or_park(job, options, self.now(), failure) {
-            Verdict::Park(failure) => {
-                let extensions = Extensions::new();
-                self.park(job, &entry, options, failure, &extensions).await
+    /// another attempt, or, after the last one, the job is to be parked for `reason`.
+    #[must_use]
+    pub fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
+        match self.listener_of(job) {
+            Ok((_, options)) => {
+                let failure = JobFailure::new(reason, message);
+                retry_or_park(job, options, self.now(), failure)
             }
-            verdict => verdict,
+            Err(failure) => Verdict::Park(failure),
         }
     }
 
@@ -165,6 +179,8 @@ impl Events {
                     blocks: record.kind == Kind::Sync,
                     timeout: options.timeout,
                     wants_transaction: entry.wants_extension,
+                    hook_wants_transaction:
+                        options.failed.is_some_and(|hook| hook.wants_extension()),
                     unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
                 }));
             }
@@ -243,33 +259,6 @@ impl Events {
                 format!("panicked while the event was read: {}", message_of(payload)),
             )),
         }
-    }
-
-    /// Runs the listener's hook for what has failed for good; the hook's own failure goes to the error hook.
-    async fn run_failed_hook(
-        &self,
-        job: &Job,
-        event: &dyn AnyEvent,
-        failure: &JobFailure,
-        listener: &Record,
-        options: &QueueOptions,
-        terms: &Terms<'_>,
-    ) {
-        let Some(hook) = options.failed else { return };
-        let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
-        let running = CatchPanic::new(AssertUnwindSafe(|| {
-            let cx = Context::new(self, event, &table)
-                .of_delivery(Some(job.delivery))
-                .on_terms(Some(terms));
-            hook.run(event, failure, &cx)
-        }));
-        let cause = match running.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => FailureCause::Error(error),
-            Err(payload) => FailureCause::Panic(message_of(payload)),
-        };
-        let listener = ListenerInfo(listener.clone());
-        self.tell_failures(&[Failure::new(event.any_meta(), listener, cause)]);
     }
 }
 

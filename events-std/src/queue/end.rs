@@ -20,6 +20,8 @@ pub(super) struct Ended {
 /// How a claim ends.
 #[derive(Debug)]
 pub(super) enum End {
+    /// It is written already, or the claim was lost: there is nothing to write.
+    Written,
     Done,
     /// The next attempt may start at this time.
     Retry {
@@ -74,7 +76,10 @@ pub(super) async fn write(
             End::Retry { at, error, alone } => {
                 retry(connection, *hold, *at, error, *alone, now).await?;
             }
-            End::Park { reason, error } => park(connection, *hold, *reason, error, now).await?,
+            End::Park { reason, error } => {
+                park(connection, *hold, *reason, error, now).await?;
+            }
+            End::Written => {}
             End::Done => done.push(*hold),
             End::GivenBack => given_back.push(*hold),
             End::LeftAlone => left_alone.push(*hold),
@@ -164,17 +169,17 @@ async fn retry(
     set(connection, &to, hold, now, values).await.map(drop)
 }
 
-/// Parks a job that is held.
+/// Parks a job; whether it was still held.
 pub(super) async fn park(
     connection: &impl ConnectionTrait,
     hold: Hold,
     reason: ParkReason,
     error: &str,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let to = "state = 3, alone = FALSE, reason = $4, error = $5";
     let values = [reason.to_string().into(), text(error).into()];
-    set(connection, to, hold, now, values).await.map(drop)
+    set(connection, to, hold, now, values).await
 }
 
 /// Ends one claim as done, in the transaction in which its listener wrote; whether the claim was still held.

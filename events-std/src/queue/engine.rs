@@ -31,6 +31,7 @@ impl Queue for StoreQueue {
             Capability::OrderBy,
             Capability::Failed,
             Capability::OnMissing,
+            Capability::Transaction,
         ]
     }
 

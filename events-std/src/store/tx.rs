@@ -17,8 +17,9 @@ use super::{StoreError, outbox};
 
 /// An open transaction. SeaORM's queries run on it, and events are dispatched through it.
 ///
-/// A queued listener may ask for `&Tx`: what it writes there is committed together with the end of its job. So may an
-/// inline listener; the event must then be dispatched through a transaction, in which it runs at once.
+/// A queued listener may ask for `&Tx`: what it writes there is committed together with the end of its job. So may its
+/// `failed` hook, which has a transaction of its own in which the job is parked. So may an inline listener; the event
+/// must then be dispatched through a transaction, in which it runs at once.
 ///
 /// A transaction is all or nothing even for a block that ignores an error: if a statement failed in a way that makes
 /// the database give up the transaction, or jobs could not be written, nothing more runs on it and it is not

@@ -6,6 +6,7 @@
 mod alive;
 mod database;
 mod hang;
+mod hook;
 mod kill;
 #[path = "../worker/kit.rs"]
 mod kit;

@@ -1,4 +1,5 @@
 //! The worker on real databases.
 
+mod hooks;
 mod kit;
 mod running;

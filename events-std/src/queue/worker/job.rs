@@ -10,9 +10,10 @@ use sea_orm::DbBackend;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-use super::threads::Threads;
+use super::park;
+use super::threads::{Hanging, OnThread, Threads};
 use super::{DEFAULT_TIMEOUT, LONGEST_IN_SQLITE};
-use crate::queue::claim::{Claimed, Hold};
+use crate::queue::claim::Claimed;
 use crate::queue::end::{self, End, Ended};
 use crate::store::{Store, StoreError, Tx};
 
@@ -28,32 +29,32 @@ pub(super) struct Means {
     pub(super) lock: Option<Arc<File>>,
 }
 
-/// What became of a run.
-pub(super) struct Outcome {
-    pub(super) ended: Ended,
-    /// Whether the listener still runs, on a thread that cannot be stopped.
-    pub(super) hangs: Option<Hanging>,
-}
-
-impl Outcome {
-    fn new(hold: Hold, end: impl Into<End>) -> Self {
-        Self {
-            ended: Ended {
-                hold,
-                end: end.into(),
-            },
-            hangs: None,
+impl Means {
+    /// How long a listener or a hook of this timeout may have a transaction open.
+    pub(super) fn longest_transaction(&self, timeout: Duration) -> Duration {
+        // All others who write wait for it there.
+        if self.store.backend() == DbBackend::Sqlite {
+            timeout.min(LONGEST_IN_SQLITE)
+        } else {
+            timeout
         }
     }
 }
 
-/// A listener on a thread that cannot be stopped.
-pub(super) struct Hanging(Arc<AtomicBool>);
+/// What became of a run.
+pub(super) struct Outcome {
+    pub(super) ended: Ended,
+    /// What still runs, on threads that cannot be stopped.
+    pub(super) hanging: Vec<Hanging>,
+}
 
-impl Hanging {
-    pub(super) fn still_runs(&self) -> bool {
-        !self.0.load(Ordering::Acquire)
-    }
+/// What became of an attempt.
+enum Attempted {
+    /// The end of its claim is written, or the claim is lost.
+    Written,
+    /// It did not start, or was stopped: it does not count.
+    GivenBack,
+    Ended(Verdict),
 }
 
 /// Runs one attempt to its end, or to the listener's timeout.
@@ -75,113 +76,99 @@ pub(super) async fn run(
     );
     let timeout = timeout_of(listener.as_ref());
     let run = async {
-        match listener {
+        let mut hanging = Vec::new();
+        let attempted = match &listener {
             Some(listener) if listener.wants_transaction => {
                 in_transaction(&means, &claimed, timeout).await
             }
-            Some(listener) if listener.blocks => blocking(&means, &claimed, timeout).await,
+            Some(listener) if listener.blocks => {
+                blocking(&means, &claimed, timeout, &mut hanging).await
+            }
             _ => ending(&means.events, &claimed, timeout).await,
-        }
+        };
+        let end = match attempted {
+            Attempted::Written => End::Written,
+            Attempted::GivenBack => End::GivenBack,
+            Attempted::Ended(Verdict::Park(failure)) => {
+                park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
+            }
+            Attempted::Ended(verdict) => verdict.into(),
+        };
+        outcome(&claimed, end, hanging)
     };
     run.instrument(span).await
 }
 
-fn timeout_of(listener: Option<&Claimable>) -> Duration {
+fn outcome(claimed: &Claimed, end: End, hanging: Vec<Hanging>) -> Outcome {
+    let hold = claimed.hold;
+    Outcome {
+        ended: Ended { hold, end },
+        hanging,
+    }
+}
+
+pub(super) fn timeout_of(listener: Option<&Claimable>) -> Duration {
     listener
         .and_then(|listener| listener.timeout)
         .unwrap_or(DEFAULT_TIMEOUT)
 }
 
-/// What follows an attempt that did not come to its end by itself.
-pub(super) async fn conclude(
-    events: Events,
+/// What follows an attempt in which the process died.
+pub(super) async fn conclude_crashed(
+    means: Means,
     claimed: Arc<Claimed>,
     listener: Option<Claimable>,
-    reason: ParkReason,
-    message: String,
 ) -> Outcome {
-    let timeout = timeout_of(listener.as_ref());
-    let mut end = concluded(&events, &claimed, reason, message, timeout).await;
-    if let (ParkReason::Crashed, End::Retry { alone, .. }) = (reason, &mut end) {
-        *alone = true;
-    }
-    Outcome::new(claimed.hold, end)
-}
-
-async fn concluded(
-    events: &Events,
-    claimed: &Claimed,
-    reason: ParkReason,
-    message: String,
-    timeout: Duration,
-) -> End {
-    let concluding = events.conclude(&claimed.job, reason, &message);
-    match tokio::time::timeout(timeout, concluding).await {
-        Ok(verdict) => verdict.into(),
-        // Only what is to be parked runs the hook, and reads the event for it.
-        Err(_) => End::Park {
-            reason,
-            error: format!("{message}; the `failed` hook took longer than {timeout:?} too"),
+    let message = "the process died while the listener ran";
+    let verdict = means
+        .events
+        .conclude(&claimed.job, ParkReason::Crashed, message);
+    let mut hanging = Vec::new();
+    let end = match verdict {
+        Verdict::Park(failure) => {
+            park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
+        }
+        verdict => match verdict.into() {
+            End::Retry { at, error, .. } => End::Retry {
+                at,
+                error,
+                alone: true,
+            },
+            end => end,
         },
-    }
+    };
+    outcome(&claimed, end, hanging)
 }
 
-async fn timed_out(events: &Events, claimed: &Claimed, timeout: Duration) -> End {
+fn timed_out(events: &Events, claimed: &Claimed, timeout: Duration) -> Attempted {
     let message = format!("the attempt took longer than {timeout:?}");
-    concluded(events, claimed, ParkReason::TimedOut, message, timeout).await
+    Attempted::Ended(events.conclude(&claimed.job, ParkReason::TimedOut, &message))
 }
 
 /// Runs an async listener.
-async fn ending(events: &Events, claimed: &Claimed, timeout: Duration) -> Outcome {
-    let end = match tokio::time::timeout(timeout, events.process(&claimed.job)).await {
-        Ok(verdict) => verdict.into(),
-        Err(_) => timed_out(events, claimed, timeout).await,
-    };
-    Outcome::new(claimed.hold, end)
+async fn ending(events: &Events, claimed: &Claimed, timeout: Duration) -> Attempted {
+    match tokio::time::timeout(timeout, events.process(&claimed.job)).await {
+        Ok(verdict) => Attempted::Ended(verdict),
+        Err(_) => timed_out(events, claimed, timeout),
+    }
 }
 
 /// Runs a sync listener on a thread that may block. One that takes too long is left there.
-async fn blocking(means: &Means, claimed: &Arc<Claimed>, timeout: Duration) -> Outcome {
-    let (events, lock) = (means.events.clone(), means.lock.clone());
-    let job = claimed.clone();
-    let runtime = tokio::runtime::Handle::current();
-    let span = tracing::Span::current();
-    let over = Arc::new(AtomicBool::new(false));
-    let guard = Over(over.clone());
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let started = means.threads.run(move || {
-        let _kept = (guard, lock);
-        let _entered = span.entered();
-        let verdict = runtime.block_on(events.process(&job.job));
-        // Nobody listens any more after a timeout.
-        let _ = tell.send(verdict);
-    });
-    if let Err(error) = started {
-        tracing::error!(%error, "no thread for a listener that blocks: its job is given back");
-        // Others, and this worker too, may have more luck in a moment.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        return Outcome::new(claimed.hold, End::GivenBack);
-    }
-    match tokio::time::timeout(timeout, told).await {
-        Ok(Ok(verdict)) => Outcome::new(claimed.hold, verdict),
-        // The kernel catches panics: the thread was ended by the runtime's shutdown.
-        Ok(Err(_)) => Outcome::new(claimed.hold, End::GivenBack),
-        Err(_) => Outcome {
-            hangs: Some(Hanging(over)),
-            ..Outcome::new(
-                claimed.hold,
-                timed_out(&means.events, claimed, timeout).await,
-            )
-        },
-    }
-}
-
-/// Tells, however it ends, that a thread is done with its listener.
-struct Over(Arc<AtomicBool>);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+async fn blocking(
+    means: &Means,
+    claimed: &Arc<Claimed>,
+    timeout: Duration,
+    hanging: &mut Vec<Hanging>,
+) -> Attempted {
+    let (events, job) = (means.events.clone(), claimed.clone());
+    let work = async move || events.process(&job.job).await;
+    match means.threads.run(timeout, means.lock.clone(), work).await {
+        OnThread::Ended(verdict) => Attempted::Ended(verdict),
+        OnThread::Stopped => Attempted::GivenBack,
+        OnThread::Hangs(hangs) => {
+            hanging.push(hangs);
+            timed_out(&means.events, claimed, timeout)
+        }
     }
 }
 
@@ -202,14 +189,9 @@ impl From<StoreError> for Undone {
 }
 
 /// Runs a listener in a transaction, which also ends its claim: what it writes there happens exactly once.
-async fn in_transaction(means: &Means, claimed: &Claimed, timeout: Duration) -> Outcome {
+async fn in_transaction(means: &Means, claimed: &Claimed, timeout: Duration) -> Attempted {
     let (events, store) = (&means.events, means.store.with_events(&means.events));
-    // All others who write wait for it there.
-    let timeout = if store.backend() == DbBackend::Sqlite {
-        timeout.min(LONGEST_IN_SQLITE)
-    } else {
-        timeout
-    };
+    let timeout = means.longest_transaction(timeout);
     let _place = means.transactions.acquire().await;
     let begun = AtomicBool::new(false);
     let transaction = store.transaction(async |tx: &Tx| {
@@ -236,20 +218,19 @@ async fn in_transaction(means: &Means, claimed: &Claimed, timeout: Duration) -> 
             other => Err(Undone::Verdict(other)),
         }
     });
-    let end = match transaction.await {
-        // Ended there; and if the claim was lost, whoever holds it now runs the job. There is nothing to write.
-        Ok(()) | Err(Undone::Lost) => End::Done,
-        Err(Undone::Verdict(verdict)) => verdict.into(),
-        Err(Undone::TimedOut) => timed_out(events, claimed, timeout).await,
+    match transaction.await {
+        // If the claim was lost, whoever holds it now runs the job.
+        Ok(()) | Err(Undone::Lost) => Attempted::Written,
+        Err(Undone::Verdict(verdict)) => Attempted::Ended(verdict),
+        Err(Undone::TimedOut) => timed_out(events, claimed, timeout),
         Err(Undone::Store(error)) if begun.load(Ordering::Relaxed) => {
             let message = format!("the transaction failed: {error}");
-            concluded(events, claimed, ParkReason::Exhausted, message, timeout).await
+            Attempted::Ended(events.conclude(&claimed.job, ParkReason::Exhausted, &message))
         }
         // The listener has not run.
         Err(Undone::Store(error)) => {
             tracing::error!(%error, "no transaction for a job: it is given back");
-            End::GivenBack
+            Attempted::GivenBack
         }
-    };
-    Outcome::new(claimed.hold, end)
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cycle;
 mod job;
+mod park;
 mod run;
 mod runs;
 mod threads;

@@ -11,8 +11,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::cycle::Scope;
-use super::job::{self, Hanging, Means, Outcome};
-use super::threads::Threads;
+use super::job::{self, Means, Outcome};
+use super::threads::{Hanging, Threads};
 use super::{Left, Worker};
 use crate::queue::claim::{Claimed, Hold};
 use crate::queue::end::{End, Ended};
@@ -107,8 +107,7 @@ impl Runs {
     pub(super) fn conclude_crashed(&mut self, scope: &Scope, crashed: Vec<Claimed>) {
         for claimed in crashed {
             if scope.listener(&claimed).is_some() {
-                let message = "the process died while the listener ran";
-                self.conclude(scope, Arc::new(claimed), ParkReason::Crashed, message);
+                self.conclude_one(scope, Arc::new(claimed));
             } else {
                 let hold = claimed.hold;
                 let end = End::LeftAlone;
@@ -117,21 +116,9 @@ impl Runs {
         }
     }
 
-    fn conclude(
-        &mut self,
-        scope: &Scope,
-        claimed: Arc<Claimed>,
-        reason: ParkReason,
-        message: &str,
-    ) {
-        let (events, listener) = (self.means.events.clone(), scope.listener(&claimed).cloned());
-        let concluding = job::conclude(
-            events,
-            claimed.clone(),
-            listener,
-            reason,
-            message.to_owned(),
-        );
+    fn conclude_one(&mut self, scope: &Scope, claimed: Arc<Claimed>) {
+        let listener = scope.listener(&claimed).cloned();
+        let concluding = job::conclude_crashed(self.means.clone(), claimed.clone(), listener);
         let task = self.running.spawn(concluding).id();
         self.hold(task, claimed);
     }
@@ -176,10 +163,10 @@ impl Runs {
             *running = running.saturating_sub(1);
         }
         match outcome {
-            Ok((_, Outcome { ended, hangs })) => {
+            Ok((_, Outcome { ended, hanging })) => {
                 self.count += 1;
                 self.ended.push(ended);
-                self.hanging.extend(hangs);
+                self.hanging.extend(hanging);
             }
             // Stopped at the shutdown, or broken by a panic that the kernel could not catch: as when a value's own
             // `Drop` panics. The attempt has counted either way, unless it was we who stopped it.

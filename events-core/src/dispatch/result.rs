@@ -59,7 +59,8 @@ impl<T> Dispatched<T> {
         self.0.as_ref()?.stopped_by.as_ref()
     }
 
-    /// How many jobs were pushed to the queue.
+    /// How many jobs were pushed to the queue, one for each queued listener. A queue makes nothing of one that an equal
+    /// job keeps away (`unique`): it is counted all the same, since a transaction finds that out at its end only.
     #[must_use]
     pub fn jobs(&self) -> usize {
         self.0.as_ref().map_or(0, |loud| loud.jobs)

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::ParkReason;
 use crate::BoxError;
 use crate::delivery::Delivery;
 use crate::event::AnyEvent;
@@ -107,50 +107,6 @@ pub enum Verdict {
     /// The job has failed for good: run the listener's hook ([`Events::run_failed`](crate::Events::run_failed)), and
     /// keep the job, with this reason, where a person can see and retry it.
     Park(JobFailure),
-}
-
-/// Why a job cannot be run, or is not run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ParkReason {
-    /// Every attempt failed.
-    Exhausted,
-    /// The time in which attempts may start is over.
-    Expired,
-    /// The payload cannot be read.
-    Undecodable,
-    /// No event of this program has the job's event name.
-    UnknownEvent,
-    /// No listener of the event has the job's listener name.
-    UnknownListener,
-    /// The event's wire form has another version.
-    UnknownVersion,
-    /// A model that the event names is gone.
-    MissingModel,
-    /// The dispatcher lacks what the listener needs.
-    Unwired,
-    /// The last attempt took longer than the listener's timeout.
-    TimedOut,
-    /// The process died in the last attempt.
-    Crashed,
-}
-
-impl fmt::Display for ParkReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Exhausted => "exhausted",
-            Self::Expired => "expired",
-            Self::Undecodable => "undecodable",
-            Self::UnknownEvent => "unknown event",
-            Self::UnknownListener => "unknown listener",
-            Self::UnknownVersion => "unknown version",
-            Self::MissingModel => "missing model",
-            Self::Unwired => "unwired",
-            Self::TimedOut => "timed out",
-            Self::Crashed => "crashed",
-        })
-    }
 }
 
 /// Why an attempt failed.

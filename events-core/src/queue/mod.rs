@@ -5,9 +5,11 @@ mod job;
 mod memory;
 mod port;
 mod process;
+mod reason;
 
 pub use capability::Capability;
-pub use job::{Job, JobFailure, ParkReason, Verdict};
+pub use job::{Job, JobFailure, Verdict};
 pub use memory::{Drained, MemoryQueue, Parked};
 pub use port::{PushError, Queue};
 pub use process::Claimable;
+pub use reason::{NotAParkReason, ParkReason};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::job::{Job, JobFailure, ParkReason, Verdict, later};
+use super::ParkReason;
+use super::job::{Job, JobFailure, Verdict, later};
 use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use events_core::ParkReason;
-use serde::Deserialize;
-use serde::de::value::{Error, StrDeserializer};
+use events_core::{NotAParkReason, ParkReason};
 
 use crate::queue::operate::FailedFilter;
 
@@ -60,10 +58,9 @@ impl FilterArgs {
     }
 }
 
-/// A reason as it is displayed, with a hyphen or an underscore for the space if one likes.
-fn reason(text: &str) -> Result<ParkReason, Error> {
-    let name = text.to_lowercase().replace([' ', '-'], "_");
-    ParkReason::deserialize(StrDeserializer::new(&name))
+/// A reason as it is stored, displayed, or typed with hyphens.
+fn reason(text: &str) -> Result<ParkReason, NotAParkReason> {
+    text.to_lowercase().replace([' ', '-'], "_").parse()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use events_core::Events;
 use serde::Serialize;
 
 use super::args::FilterArgs;
-use super::text::{Column, age, counted, in_short, indented, on_one_line, table};
+use super::text::{Column, age, counted, in_short, indented, on_one_line, reason, table};
 use super::{CommandError, write_json};
 use crate::queue::operate::{
     FailedCause, FailedDetails, FailedFilter, FailedJobs, FailedPage, JobId,
@@ -167,7 +167,7 @@ fn page_text(total: u64, page: &FailedPage, now: DateTime<Utc>) -> String {
                 job.queue.clone(),
                 job.event.clone(),
                 job.listener.clone(),
-                job.reason.clone(),
+                reason(&job.reason),
                 job.attempts.to_string(),
                 in_short(&job.error, 60),
             ]
@@ -207,7 +207,7 @@ fn causes_text(causes: &[FailedCause], limit: u32, now: DateTime<Utc>) -> String
             cause.count.to_string(),
             age(now - cause.oldest),
             age(now - cause.newest),
-            cause.reason.clone(),
+            reason(&cause.reason),
             cause.listener.clone(),
             in_short(&cause.error, 80),
         ]
@@ -270,7 +270,7 @@ fn details_text(details: &FailedDetails, now: DateTime<Utc>) -> String {
             "reason",
             format!(
                 "{}, after {}",
-                job.reason,
+                reason(&job.reason),
                 counted(job.attempts.into(), "attempt")
             ),
         ),

@@ -94,6 +94,11 @@ pub(super) fn counted(count: u64, noun: &str) -> String {
     }
 }
 
+/// The reason for which a job is parked, as people read it: also one that only a newer program knows.
+pub(super) fn reason(word: &str) -> String {
+    word.replace('_', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;

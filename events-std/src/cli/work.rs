@@ -62,10 +62,11 @@ impl WorkArgs {
         if !self.json {
             writeln!(output, "{}", self.greeting())?;
         }
+        let stopped = stopped()?;
         let left = if self.drain {
-            worker.drain().await?
+            worker.drain_until(stopped).await?
         } else {
-            worker.run_until(stopped()?).await?
+            worker.run_until(stopped).await?
         };
         let standing = standing(left, &store.queue_stats(events).await?);
         if self.json {

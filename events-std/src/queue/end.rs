@@ -178,7 +178,7 @@ pub(super) async fn park(
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let to = "state = 3, alone = FALSE, reason = $4, error = $5";
-    let values = [reason.to_string().into(), text(error).into()];
+    let values = [reason.as_str().into(), text(error).into()];
     set(connection, to, hold, now, values).await
 }
 

@@ -56,6 +56,8 @@ struct State {
     undo: Option<usize>,
     doubt: bool,
     broken: Option<Broken>,
+    /// Whether jobs were written, in a savepoint that was undone too.
+    pushed: bool,
 }
 
 impl Ledger {
@@ -85,9 +87,15 @@ impl Ledger {
 
     pub(super) fn wrote(&self) {
         let mut state = self.state();
+        state.pushed = true;
         if state.broken == Some(Broken::JobsLost) {
             state.broken = None;
         }
+    }
+
+    /// Whether workers have something to look for after the commit.
+    pub(super) fn has_pushed(&self) -> bool {
+        self.state().pushed
     }
 
     pub(super) fn pending(&self) -> Pending {

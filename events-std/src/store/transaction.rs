@@ -88,7 +88,9 @@ impl Store {
         let pushed = self.pushed().clone();
         let work = async move {
             connection.commit().await?;
-            pushed.notify_waiters();
+            if shared.ledger.has_pushed() {
+                pushed.notify_waiters();
+            }
             if let Some(shared) = Arc::into_inner(shared) {
                 shared.after.committed().await;
             }
@@ -132,5 +134,43 @@ impl Store {
         let is_this = |store: &Arc<Inner>| Arc::ptr_eq(store, &self.inner);
         OPEN.try_with(|open| open.iter().any(is_this))
             .unwrap_or(false)
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use events_core::{Event, Events, listener};
+
+    use crate::{Store, StoreError, Tx};
+
+    #[derive(Clone, Debug, Event)]
+    #[event(durable, name = "transaction.told")]
+    struct Told;
+
+    #[listener(Told, queue)]
+    fn hears(_: &Told) {}
+
+    #[tokio::test]
+    async fn workers_wake_where_there_is_a_job_for_them() {
+        let store = Store::connect("sqlite::memory:").await.unwrap();
+        let events = Events::builder().queue(store.queue()).build().unwrap();
+        let store = store.with_events(&events);
+        for pushes in [false, true] {
+            let mut woken = pin!(store.pushed().notified());
+            woken.as_mut().enable();
+            let block = async |tx: &Tx| {
+                if pushes {
+                    tx.dispatch(&Told).await.unwrap();
+                }
+                Ok::<_, StoreError>(())
+            };
+            store.transaction(block).await.unwrap();
+            let task = &mut Context::from_waker(Waker::noop());
+            assert_eq!(woken.as_mut().poll(task).is_ready(), pushes);
+        }
     }
 }

@@ -244,7 +244,7 @@ pub(crate) async fn missing_model<E: Engine>(engine: &E) {
     assert_eq!(bench.log_sorted(), ["discards 1", "keeps 1"]);
     let parked = engine.parked().await;
     assert_eq!(parked.len(), 1, "{parked:?}");
-    assert_eq!(parked[0].reason, "missing model");
+    assert_eq!(parked[0].reason, "missing_model");
     assert!(parked[0].listener.ends_with("::keeps"));
     assert_eq!(engine.open_jobs().await, 0);
 }
@@ -290,7 +290,7 @@ pub(crate) async fn unknown<E: Engine>(engine: &E) {
     match E::UNKNOWN {
         Unknown::Parked => assert_eq!(
             reasons,
-            ["unknown event", "unknown listener", "unknown version"]
+            ["unknown_event", "unknown_listener", "unknown_version"]
         ),
         Unknown::Waits => {
             assert_eq!(reasons, [""; 0]);

@@ -50,7 +50,7 @@ impl Engine for Memory {
             .map(|parked| Parked {
                 id: parked.job.id,
                 listener: parked.job.listener.clone(),
-                reason: parked.failure.reason().to_string(),
+                reason: parked.failure.reason().as_str().to_owned(),
                 message: parked.failure.message().to_owned(),
             })
             .collect()

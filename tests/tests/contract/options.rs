@@ -32,7 +32,7 @@ pub(crate) async fn times_out<E: Engine>(engine: &E) {
     bench.events.dispatch(&timeout::Slow).await.unwrap();
     bench.run().await;
     assert_eq!(bench.log(), ["timed out"]);
-    assert_eq!(engine.parked().await[0].reason, "timed out");
+    assert_eq!(engine.parked().await[0].reason, "timed_out");
 }
 
 mod once {

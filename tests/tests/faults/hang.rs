@@ -70,7 +70,7 @@ fn a_listener_that_hangs_is_left_and_the_others_go_on_until_all_places_are_taken
             "{ended:?}"
         );
         assert_eq!(states(&store).await, [0, 0, 5, 2]);
-        let timed_out = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'timed out'";
+        let timed_out = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'timed_out'";
         assert_eq!(number(&store, timed_out).await, 2);
         assert_eq!(effects.lines().len(), 5);
         TRAP.open();

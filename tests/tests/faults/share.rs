@@ -90,8 +90,8 @@ fn a_worker_leaves_alone_what_it_does_not_know_and_parks_what_nobody_knows_after
         let parked = until("it is parked", async || states(&store).await[3] == 2);
         keep().run_until(parked).await.unwrap();
         assert_eq!(states(&store).await, [0, 0, 1, 2]);
-        let event = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown event'";
-        let listener = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown listener'";
+        let event = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown_event'";
+        let listener = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown_listener'";
         assert_eq!(number(&store, event).await, 1);
         assert_eq!(number(&store, listener).await, 1);
     });

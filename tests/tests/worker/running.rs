@@ -7,7 +7,7 @@ use events_core::{Attempt, Event, Events, JobFailure, State, listener};
 use events_std::{Store, StoreError, Tx, Worker};
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::kit::{Base, on_every_database, states};
+use crate::kit::{Base, on_every_database, states, until};
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
@@ -178,5 +178,29 @@ fn a_worker_wakes_at_a_push_and_stops_when_told() {
         assert_eq!((left.ended, left.released), (20, 0));
         // The other queue was not this worker's.
         assert_eq!(states(&store).await, [20, 0, 20, 0]);
+    });
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "worker.later")]
+struct Later;
+
+#[listener(Later, queue = "later", delay = "1h")]
+fn hears_later(_: &Later) {}
+
+#[test]
+fn a_drain_that_waits_for_what_is_due_later_stops_when_told() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(&store);
+        events.dispatch(&Task { number: 1, fail: 0 }).await.unwrap();
+        events.dispatch(&Later).await.unwrap();
+        let rest_is_done = until("all else is done", async || {
+            states(&store).await == [1, 0, 2, 0]
+        });
+        let worker = Worker::new(&events, &store);
+        let left = worker.drain_until(rest_is_done).await.unwrap();
+        assert_eq!((left.ended, left.released), (2, 0));
+        assert_eq!(states(&store).await, [1, 0, 2, 0]);
     });
 }

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FailedCause {
-    /// Why they are parked.
+    /// Why they are parked: the word of a [`ParkReason`](events_core::ParkReason).
     pub reason: String,
     /// The listener's stored name.
     pub listener: String,

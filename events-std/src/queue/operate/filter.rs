@@ -76,7 +76,10 @@ impl Conditions {
             ("j.queue =", filter.queue.clone()),
             ("j.event =", filter.event.clone()),
             ("j.listener =", filter.listener.clone()),
-            ("j.reason =", filter.reason.map(|reason| reason.to_string())),
+            (
+                "j.reason =",
+                filter.reason.map(|reason| reason.as_str().to_owned()),
+            ),
         ];
         for (left, right) in texts {
             if let Some(right) = right {

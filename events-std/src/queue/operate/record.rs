@@ -81,8 +81,8 @@ pub struct FailedJob {
     pub version: u32,
     /// The listener's stored name.
     pub listener: String,
-    /// Why it is parked: a [`ParkReason`](events_core::ParkReason) as it is displayed. A text, since a newer program
-    /// may have parked it for a reason that this one does not know.
+    /// Why it is parked: the word of a [`ParkReason`](events_core::ParkReason). A text, since a newer program may have
+    /// parked it for a reason that this one does not know.
     pub reason: String,
     /// What the last attempt said.
     pub error: String,

@@ -167,6 +167,18 @@ impl Worker {
     ///
     /// As [`run_until`](Self::run_until).
     pub async fn drain(self) -> Result<Left, WorkerError> {
-        run::run(self, std::future::pending(), true).await
+        self.drain_until(std::future::pending()).await
+    }
+
+    /// As [`drain`](Self::drain), but stops as [`run_until`](Self::run_until) does when `shutdown` is ready before.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_until`](Self::run_until).
+    pub async fn drain_until(
+        self,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Left, WorkerError> {
+        run::run(self, shutdown, true).await
     }
 }

@@ -61,8 +61,8 @@ pub use operation::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use queue::operate::{
-    FailedCause, FailedDetails, FailedFilter, FailedJob, FailedJobs, FailedPage, JobId, LiveWorker,
-    NotAJobId, QueueDepth, QueueStats, UnclaimedJobs,
+    FailedCause, FailedDetails, FailedFilter, FailedJob, FailedJobs, FailedPage, JobId, Lack,
+    LiveWorker, NotAJobId, QueueDepth, QueueStats, UnclaimedJobs,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};

@@ -1,14 +1,14 @@
 //! `queue`: how the queues stand.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use events_core::Events;
 
 use super::text::{Column, age, counted, table};
 use super::{CommandError, write_json};
-use crate::queue::operate::QueueStats;
+use crate::queue::operate::{Lack, QueueStats, UnclaimedJobs};
 use crate::store::Store;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -86,6 +86,7 @@ fn workers(stats: &QueueStats) -> String {
             worker.host.clone(),
             worker.process.to_string(),
             worker.running.to_string(),
+            worker.queues.join(" "),
             age(stats.at - worker.started_at),
             age(stats.at - worker.heartbeat_at),
         ]
@@ -96,6 +97,7 @@ fn workers(stats: &QueueStats) -> String {
             Column::Text("HOST"),
             Column::Number("PROCESS"),
             Column::Number("RUNNING"),
+            Column::Text("QUEUES"),
             Column::Number("UP FOR"),
             Column::Number("HEARTBEAT"),
         ],
@@ -103,35 +105,36 @@ fn workers(stats: &QueueStats) -> String {
     )
 }
 
-/// Where nobody is alive, only what is not known here is worth a word.
+/// What no worker will claim. Where nobody is alive, only what is not known here is worth a word.
 fn unclaimed(stats: &QueueStats) -> String {
-    let told: Vec<_> = stats
-        .unclaimed
-        .iter()
-        .filter(|jobs| !(stats.workers.is_empty() && jobs.known_here))
-        .collect();
-    if told.is_empty() {
+    let told = |lack| -> Vec<&UnclaimedJobs> {
+        let jobs = stats.unclaimed.iter().filter(|jobs| jobs.lack == lack);
+        jobs.filter(|jobs| !(stats.workers.is_empty() && jobs.known_here))
+            .collect()
+    };
+    let unknown = "that no live worker knows: parked when due for 7 days";
+    let unserved = "in queues that no worker serves";
+    waiting(&told(Lack::Knowledge), unknown, stats.at)
+        + &waiting(&told(Lack::Service), unserved, stats.at)
+}
+
+fn waiting(jobs: &[&UnclaimedJobs], what: &str, now: DateTime<Utc>) -> String {
+    if jobs.is_empty() {
         return String::new();
     }
-    let total = told.iter().map(|jobs| jobs.count).sum();
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "\n{} that no live worker knows: parked when due for 7 days\n",
-        counted(total, "pending job")
-    );
-    let rows = told.iter().map(|jobs| {
+    let total = counted(jobs.iter().map(|jobs| jobs.count).sum(), "pending job");
+    let rows = jobs.iter().map(|jobs| {
         [
             jobs.count.to_string(),
             jobs.queue.clone(),
             jobs.event.clone(),
             jobs.version.to_string(),
             jobs.listener.clone(),
-            age(stats.at - jobs.oldest),
+            age(now - jobs.oldest),
             if jobs.known_here { "yes" } else { "no" }.to_owned(),
         ]
     });
-    text.push_str(&table(
+    let table = table(
         [
             Column::Number("JOBS"),
             Column::Text("QUEUE"),
@@ -142,6 +145,6 @@ fn unclaimed(stats: &QueueStats) -> String {
             Column::Text("KNOWN HERE"),
         ],
         rows,
-    ));
-    text
+    );
+    format!("\n{total} {what}\n\n{table}")
 }

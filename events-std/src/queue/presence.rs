@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
@@ -19,17 +20,28 @@ pub(super) struct Presence {
     path: Option<PathBuf>,
 }
 
+/// What a worker tells others of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Card<'c> {
+    pub(super) name: &'c str,
+    /// The JSON list of the keys that it may claim.
+    pub(super) claims: &'c str,
+    /// The JSON list of the queues that it serves.
+    pub(super) queues: &'c str,
+    /// After how long without a sign of life it counts as dead.
+    pub(super) lapse: Duration,
+}
+
 impl Presence {
-    /// Enters a worker. `claims` is the JSON list of the keys that it may claim.
+    /// Enters a worker.
     pub(super) async fn enter(
         store: &Store,
-        name: &str,
-        claims: &str,
+        card: Card<'_>,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
         // Without a lock, as on a system that has none, the heartbeat alone tells of a death.
         let locked = lock().ok();
-        match insert(store, name, claims, locked.as_ref(), now).await {
+        match insert(store, card, locked.as_ref(), now).await {
             Ok(id) => {
                 let (lock, path) = match locked {
                     Some(Locked { file, path, .. }) => (Some(Arc::new(file)), Some(path)),
@@ -87,8 +99,7 @@ impl Presence {
 
 async fn insert(
     store: &Store,
-    name: &str,
-    claims: &str,
+    card: Card<'_>,
     locked: Option<&Locked>,
     now: DateTime<Utc>,
 ) -> Result<i64, DbErr> {
@@ -98,9 +109,10 @@ async fn insert(
         .query_one_raw(Statement::from_sql_and_values(
             store.backend(),
             "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
-             started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id",
+             queues, lapse, started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) \
+             RETURNING id",
             [
-                name.into(),
+                card.name.into(),
                 host().into(),
                 boot().into(),
                 i64::from(std::process::id()).into(),
@@ -109,7 +121,11 @@ async fn insert(
                     .into(),
                 place.map(|(device, _)| device).into(),
                 place.map(|(_, inode)| inode).into(),
-                claims.into(),
+                card.claims.into(),
+                card.queues.into(),
+                i64::try_from(card.lapse.as_millis())
+                    .unwrap_or(i64::MAX)
+                    .into(),
                 now.timestamp_millis().into(),
             ],
         ))

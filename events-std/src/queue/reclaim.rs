@@ -17,6 +17,8 @@ struct Other {
     boot: String,
     lock: Option<(PathBuf, (i64, i64))>,
     heartbeat_at: i64,
+    /// After how long without a sign of life it wants to be taken for dead.
+    lapse: Duration,
     /// What workers of one process share.
     process: (String, String, i64),
 }
@@ -27,6 +29,7 @@ impl Other {
         let device: Option<i64> = row.try_get_by_index(3)?;
         let inode: Option<i64> = row.try_get_by_index(4)?;
         let boot: String = row.try_get_by_index(1)?;
+        let lapse: i64 = row.try_get_by_index(8)?;
         Ok(Self {
             id: row.try_get_by_index(0)?,
             lock: match (path, device, inode) {
@@ -39,6 +42,7 @@ impl Other {
                 boot.clone(),
                 row.try_get_by_index(7)?,
             ),
+            lapse: Duration::from_millis(lapse.unsigned_abs()),
             boot,
         })
     }
@@ -50,7 +54,7 @@ impl Other {
 pub(super) struct Watch(HashMap<i64, (i64, Instant)>);
 
 impl Watch {
-    fn is_dead(&mut self, other: &Other, lapse: Duration) -> bool {
+    fn is_dead(&mut self, other: &Other) -> bool {
         let by_lock = other.lock.as_ref().map_or(Life::Unknown, |(path, place)| {
             life_of(&other.boot, path, *place)
         });
@@ -60,7 +64,7 @@ impl Watch {
             *seen = (other.heartbeat_at, now);
         }
         // A process that hangs, or is stopped, keeps its lock, but not its jobs.
-        by_lock == Life::Dead || now.duration_since(seen.1) > lapse
+        by_lock == Life::Dead || now.duration_since(seen.1) > other.lapse
     }
 }
 
@@ -71,14 +75,13 @@ pub(super) async fn reclaim(
     store: &Store,
     me: i64,
     watch: &mut Watch,
-    lapse: Duration,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
     let rows = store
         .reader()
         .query_all_raw(Statement::from_string(
             store.backend(),
-            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at, host, process FROM events_workers",
+            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at, host, process, lapse FROM events_workers",
         ))
         .await?;
     let others = rows
@@ -91,7 +94,7 @@ pub(super) async fn reclaim(
     let mut processes: BTreeMap<_, (Vec<&Other>, bool)> = BTreeMap::new();
     for other in &others {
         let (dead, lives) = processes.entry(&other.process).or_default();
-        if other.id != me && watch.is_dead(other, lapse) {
+        if other.id != me && watch.is_dead(other) {
             dead.push(other);
         } else {
             *lives = true;

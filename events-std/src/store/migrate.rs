@@ -54,6 +54,8 @@ const STEPS: &[&[&str]] = &[&[
         lock_device BIGINT,
         lock_inode BIGINT,
         claims TEXT NOT NULL,
+        queues TEXT NOT NULL DEFAULT '[]',
+        lapse BIGINT NOT NULL DEFAULT 60000,
         started_at BIGINT NOT NULL,
         heartbeat_at BIGINT NOT NULL
     )",

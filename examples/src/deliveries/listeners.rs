@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use events_core::{AnyEvent, Attempt, Delivery, JobFailure, State, listener};
 
 use crate::events::{
     InRepository, IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised,
-    Severity,
 };
 use crate::report::Report;
 
@@ -117,34 +116,31 @@ fn audit(event: &dyn AnyEvent, delivery: Delivery, report: &State<Report>) {
     report.heard(event, "audit", format!("{line}, delivery {}", delivery.id));
 }
 
-/// The pager is busy at first, and stays so for what is not known to matter.
+/// The pager is busy when it is called first.
 #[derive(Default)]
-pub(crate) struct Pager(AtomicU32);
+pub(crate) struct Pager(AtomicBool);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the pager is busy")]
 pub(crate) struct Busy;
 
 impl Pager {
-    async fn page(&self, severity: Severity) -> Result<(), Busy> {
+    async fn page(&self) -> Result<(), Busy> {
         tokio::task::yield_now().await;
-        let calls = self.0.fetch_add(1, Ordering::Relaxed);
-        if severity == Severity::Unknown || calls == 0 {
-            return Err(Busy);
-        }
-        Ok(())
+        let called_before = self.0.swap(true, Ordering::Relaxed);
+        called_before.then_some(()).ok_or(Busy)
     }
 }
 
 /// A queued one: its job is pushed by the dispatch, and runs, with its own attempts, from the queue.
-#[listener(SecurityAlertRaised, queue = "alerts", tries = 2, backoff = "100ms", failed = give_up)]
+#[listener(SecurityAlertRaised, queue = "alerts", tries = 5, backoff = ["100ms", "1s"], failed = give_up)]
 async fn page_on_call(
     event: &SecurityAlertRaised,
     pager: &State<Pager>,
     attempt: Attempt,
     report: &State<Report>,
 ) -> Result<(), Busy> {
-    if let Err(busy) = pager.page(event.severity).await {
+    if let Err(busy) = pager.page().await {
         report.missed(
             event,
             "page_on_call",
@@ -152,7 +148,10 @@ async fn page_on_call(
         );
         return Err(busy);
     }
-    let line = format!("paged about {}, {}", event.source, event.action);
+    let line = format!(
+        "paged about {}, {}: {:?}",
+        event.source, event.action, event.severity
+    );
     report.heard(event, "page_on_call", line);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The main example: deliveries of GitHub webhooks become typed events, and listeners of every kind hear them.
 //!
 //! To be read in this order: `events` (what can happen), `listeners` (what is done about it), `input` (how a line
-//! becomes an event), `report` (what is printed), and `start` below.
+//! becomes an event), `report` (what is printed), and `run` below.
 
 mod events;
 mod input;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use events_core::{Events, EventsBuilder, MemoryQueue};
+use events_core::{Events, EventsBuilder};
 use events_std::{Store, Worker};
 
 use crate::input::Delivery;
@@ -30,7 +30,8 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     deliveries: Option<PathBuf>,
 
-    /// Where the jobs of queued listeners are kept, `sqlite:FILE` or `postgres://..`; in memory unless given.
+    /// Where the jobs of queued listeners are kept, `sqlite:FILE` or `postgres://..`; a file of this run's own unless
+    /// given, which it removes at its end.
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
 
@@ -60,30 +61,34 @@ fn main() -> ExitCode {
 }
 
 async fn start(args: Args) -> Result<(), Error> {
-    let file = args.deliveries.as_deref();
     match (args.store, args.command) {
-        (None, None) => {
-            let queue = MemoryQueue::new();
-            let events = builder().queue(queue.clone()).build()?;
-            let counts = dispatch_all(&events, input(file)?).await?;
-            run_from_memory(&queue, &events).await?;
-            finish(&events, &counts)
-        }
-        (Some(address), None) => {
-            let store = Store::connect(&address).await?;
-            let events = builder().queue(store.queue()).build()?;
-            let counts = dispatch_all(&events, input(file)?).await?;
-            report(&events)?.now_the_queue();
-            Worker::new(&events, &store).drain().await?;
-            finish(&events, &counts)
-        }
         (Some(address), Some(command)) => {
             let store = Store::connect(&address).await?;
             let events = builder().queue(store.queue()).build()?;
             Ok(command.run(&store, &events).await?)
         }
         (None, Some(_)) => Err("say which store: `--store sqlite:FILE`".into()),
+        (Some(address), None) => run(&address, args.deliveries.as_deref()).await,
+        (None, None) => {
+            let folder = tempfile::tempdir()?;
+            let address = format!("sqlite:{}", folder.path().join("events.db").display());
+            run(&address, args.deliveries.as_deref()).await?;
+            Ok(folder.close()?)
+        }
     }
+}
+
+async fn run(address: &str, file: Option<&Path>) -> Result<(), Error> {
+    let input = input(file)?;
+
+    let store = Store::connect(address).await?;
+    let events = builder().queue(store.queue()).build()?;
+    let counts = dispatch_all(&events, input).await?;
+    report(&events)?.now_the_queue();
+    Worker::new(&events, &store).drain().await?;
+
+    store.close().await?;
+    finish(&events, &counts)
 }
 
 /// The dispatcher but for its queue. Nothing here names a listener.
@@ -143,22 +148,6 @@ async fn dispatch_all(events: &Events, input: impl BufRead) -> Result<Counts, Er
         }
     }
     Ok(Counts { read, dispatched })
-}
-
-/// Runs the queued listeners, waiting for the attempts that are put off, until nothing is left to run.
-async fn run_from_memory(queue: &MemoryQueue, events: &Events) -> Result<(), Error> {
-    let report = report(events)?;
-    report.now_the_queue();
-    loop {
-        queue.drain(events).await;
-        let Some(due) = queue.next_due() else { break };
-        let wait = (due - events.now()).to_std().unwrap_or_default();
-        tokio::time::sleep(wait).await;
-    }
-    for parked in queue.parked() {
-        report.parked(&parked);
-    }
-    Ok(())
 }
 
 fn finish(events: &Events, counts: &Counts) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use events_core::{AnyEvent, Failure, Parked};
+use events_core::{AnyEvent, Failure};
 
 /// What the listeners did: a state that they ask for.
 #[derive(Default)]
@@ -81,15 +81,6 @@ impl Report {
             let what = format!("failed: {}", failure.cause());
             self.print(failure.event(), listener, &what);
         }
-    }
-
-    /// A job has failed for good.
-    pub(crate) fn parked(&self, parked: &Parked) {
-        self.print(
-            &parked.job.event,
-            "",
-            &format!("parked: {}", parked.failure),
-        );
     }
 
     /// The table.

@@ -41,7 +41,7 @@ impl Shop {
         (String::from_utf8(output).expect("text"), ended)
     }
 
-    async fn prints(&self, line: &str) -> String {
+    pub(crate) async fn prints(&self, line: &str) -> String {
         let (output, ended) = self.run(line).await;
         ended.expect("it succeeds");
         output

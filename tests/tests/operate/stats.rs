@@ -1,10 +1,27 @@
 //! The figures of the queues.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use events_core::Events;
-use events_std::Worker;
+use events_std::{Lack, QueueStats, Worker};
 
 use crate::kit::{Shop, on_every_database};
+
+impl Shop {
+    /// The figures as soon as a worker is there.
+    async fn stats_of_a_worker(&self) -> QueueStats {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let stats = self.store.queue_stats(&self.events).await.unwrap();
+            if !stats.workers.is_empty() {
+                return stats;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "no worker");
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 #[test]
 fn every_state_is_counted_by_queue() {
@@ -72,13 +89,7 @@ fn what_no_live_worker_knows_is_told() {
         let running = tokio::spawn(worker.run_until(async {
             let _ = stopped.await;
         }));
-        let stats = loop {
-            let stats = shop.store.queue_stats(&shop.events).await.unwrap();
-            if !stats.workers.is_empty() {
-                break stats;
-            }
-            tokio::task::yield_now().await;
-        };
+        let stats = shop.stats_of_a_worker().await;
         assert_eq!(stats.workers.len(), 1);
         let worker = &stats.workers[0];
         assert_eq!((&*worker.name, worker.running), ("alone", 0));
@@ -112,9 +123,48 @@ fn a_worker_counts_while_its_lock_or_its_heartbeat_lives() {
         };
         shop.execute(&enter("lives", now - 59_000)).await;
         shop.execute(&enter("lapsed", now - 61_000)).await;
+        // Each by its own measure.
+        shop.execute(&enter("patient", now - 61_000)).await;
+        shop.execute(&enter("strict", now - 6_000)).await;
+        for (name, lapse) in [("patient", 62_000), ("strict", 5_000)] {
+            let set = format!("UPDATE events_workers SET lapse = {lapse} WHERE name = '{name}'");
+            shop.execute(&set).await;
+        }
         let events: &Events = &shop.events;
         let stats = shop.store.queue_stats(events).await.unwrap();
         let names: Vec<_> = stats.workers.iter().map(|worker| &*worker.name).collect();
-        assert_eq!(names, ["lives"]);
+        assert_eq!(names, ["lives", "patient"]);
+    });
+}
+
+#[test]
+fn jobs_in_a_queue_that_no_worker_serves_are_told_from_those_that_none_knows() {
+    on_every_database(async |shop: Shop| {
+        shop.order(1).await;
+        shop.order(2).await;
+        shop.execute("UPDATE events_jobs SET listener = 'gone' WHERE id = 3")
+            .await;
+        shop.execute("UPDATE events_jobs SET state = 2 WHERE queue = 'mail' AND id <> 3")
+            .await;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = Worker::new(&shop.events, &shop.store).queues(["mail"]);
+        let running = tokio::spawn(worker.run_until(async {
+            let _ = stopped.await;
+        }));
+        let stats = shop.stats_of_a_worker().await;
+        assert_eq!(stats.workers[0].queues, ["mail"]);
+        let of = |queue: &str| {
+            let jobs = stats.unclaimed.iter().filter(|jobs| jobs.queue == queue);
+            jobs.map(|jobs| (jobs.lack, jobs.count)).collect::<Vec<_>>()
+        };
+        assert_eq!(of("mail"), [(Lack::Knowledge, 1)]);
+        assert_eq!(of("stock"), [(Lack::Service, 2)]);
+        let text = shop.prints("queue stats").await;
+        assert!(
+            text.contains("\n2 pending jobs in queues that no worker serves\n"),
+            "{text}"
+        );
+        stop.send(()).unwrap();
+        running.await.unwrap().unwrap();
     });
 }

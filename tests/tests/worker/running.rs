@@ -204,3 +204,38 @@ fn a_drain_that_waits_for_what_is_due_later_stops_when_told() {
         assert_eq!(states(&store).await, [1, 0, 2, 0]);
     });
 }
+
+#[test]
+fn a_worker_is_taken_for_dead_by_its_own_measure() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(&store);
+        for number in [1, 2] {
+            events.dispatch(&Task { number, fail: 0 }).await.unwrap();
+        }
+        let execute = async |sql: &str| {
+            store.writer().execute_unprepared(sql).await.unwrap();
+        };
+        execute("DELETE FROM events_jobs WHERE queue = 'slow'").await;
+        // Neither says a word, and both have a job in hand.
+        for (name, lapse) in [("strict", 100), ("patient", 3_600_000)] {
+            execute(&format!(
+                "INSERT INTO events_workers (name, host, boot, process, claims, lapse, started_at, heartbeat_at) \
+                 VALUES ('{name}', '{name}', 'another', 1, '[]', {lapse}, 0, 0)"
+            ))
+            .await;
+            execute(&format!(
+                "UPDATE events_jobs SET state = 1, attempts = 1, fence = 1, \
+                 worker = (SELECT id FROM events_workers WHERE name = '{name}') \
+                 WHERE id = (SELECT MIN(id) FROM events_jobs WHERE state = 0)"
+            ))
+            .await;
+        }
+        let taken_over = until("the strict one's is done", async || {
+            states(&store).await == [0, 1, 1, 0]
+        });
+        let worker = Worker::new(&events, &store).heartbeat_lapse(Duration::from_hours(2));
+        worker.run_until(taken_over).await.unwrap();
+        assert_eq!(lines(&events), ["works 1 at 1"]);
+    });
+}

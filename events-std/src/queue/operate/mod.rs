@@ -19,7 +19,7 @@ pub use cause::FailedCause;
 pub use filter::FailedFilter;
 pub use record::{FailedDetails, FailedJob, FailedPage, JobId, NotAJobId};
 pub use stats::{LiveWorker, QueueDepth, QueueStats};
-pub use unclaimed::UnclaimedJobs;
+pub use unclaimed::{Lack, UnclaimedJobs};
 
 use filter::Conditions;
 

@@ -1,20 +1,18 @@
 //! How the queues stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events_core::Events;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::unclaimed::{self, UnclaimedJobs};
 use super::{number, time};
 use crate::queue::presence::{Life, life_of};
 use crate::store::{Store, StoreError};
-
-/// After how long without a heartbeat a worker whose lock cannot be seen from here is not counted as alive.
-const LAPSE: TimeDelta = TimeDelta::minutes(1);
 
 /// How the queues stand: see [`Store::queue_stats`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +24,7 @@ pub struct QueueStats {
     pub queues: Vec<QueueDepth>,
     /// The workers that are alive, the oldest first.
     pub workers: Vec<LiveWorker>,
-    /// Jobs that wait for a worker that knows them: none that is alive does.
+    /// Jobs that no worker that is alive will claim.
     pub unclaimed: Vec<UnclaimedJobs>,
 }
 
@@ -78,9 +76,11 @@ pub struct LiveWorker {
     pub heartbeat_at: DateTime<Utc>,
     /// How many jobs it runs.
     pub running: u64,
+    /// The queues that it serves.
+    pub queues: Vec<String>,
     /// The keys of the listeners that it knows.
     #[serde(skip)]
-    pub(super) claims: Vec<String>,
+    pub(super) claims: HashSet<String>,
 }
 
 impl Store {
@@ -178,7 +178,7 @@ fn depths(groups: &[Group]) -> Vec<QueueDepth> {
 
 async fn live_workers(store: &Store, now: DateTime<Utc>) -> Result<Vec<LiveWorker>, StoreError> {
     let sql = "SELECT w.id, w.name, w.host, w.process, w.started_at, w.heartbeat_at, w.claims, w.boot, w.lock_path, \
-               w.lock_device, w.lock_inode, (SELECT COUNT(*) FROM events_jobs AS j WHERE j.state = 1 AND j.worker = w.id) \
+               w.lock_device, w.lock_inode, w.queues, w.lapse, (SELECT COUNT(*) FROM events_jobs AS j WHERE j.state = 1 AND j.worker = w.id) \
                FROM events_workers AS w ORDER BY w.id";
     let mut live = Vec::new();
     let statement = Statement::from_string(store.backend(), sql);
@@ -187,7 +187,11 @@ async fn live_workers(store: &Store, now: DateTime<Utc>) -> Result<Vec<LiveWorke
         let lives = match life(&row)? {
             Life::Lives => true,
             Life::Dead => false,
-            Life::Unknown => now - worker.heartbeat_at <= LAPSE,
+            // Its lock cannot be seen from here.
+            Life::Unknown => {
+                let lapse: i64 = row.try_get_by_index(12)?;
+                now - worker.heartbeat_at <= TimeDelta::milliseconds(lapse)
+            }
         };
         if lives {
             live.push(worker);
@@ -197,7 +201,6 @@ async fn live_workers(store: &Store, now: DateTime<Utc>) -> Result<Vec<LiveWorke
 }
 
 fn read_worker(row: &QueryResult) -> Result<LiveWorker, StoreError> {
-    let claims: String = row.try_get_by_index(6)?;
     Ok(LiveWorker {
         number: row.try_get_by_index(0)?,
         name: row.try_get_by_index(1)?,
@@ -205,9 +208,15 @@ fn read_worker(row: &QueryResult) -> Result<LiveWorker, StoreError> {
         process: row.try_get_by_index(3)?,
         started_at: time(row.try_get_by_index(4)?),
         heartbeat_at: time(row.try_get_by_index(5)?),
-        claims: serde_json::from_str(&claims).map_err(|error| DbErr::Json(error.to_string()))?,
-        running: number(row, 11)?,
+        claims: list(row, 6)?,
+        queues: list(row, 11)?,
+        running: number(row, 13)?,
     })
+}
+
+fn list<L: DeserializeOwned>(row: &QueryResult, column: usize) -> Result<L, DbErr> {
+    let text: String = row.try_get_by_index(column)?;
+    serde_json::from_str(&text).map_err(|error| DbErr::Json(error.to_string()))
 }
 
 /// What the worker's lock tells of it.

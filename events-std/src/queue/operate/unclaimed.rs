@@ -9,11 +9,12 @@ use serde::Serialize;
 use super::stats::{Group, LiveWorker};
 use crate::queue::claim::key_of;
 
-/// Pending jobs of one listener, event and version that no worker knows, of those that are alive. They wait, for an
-/// older or newer program as it may be, and are parked when they have been due for 7 days.
+/// Pending jobs of one queue, listener, event and version that no worker will claim, of those that are alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UnclaimedJobs {
+    /// What no worker does.
+    pub lack: Lack,
     /// The queue.
     pub queue: String,
     /// The event's stored name.
@@ -30,30 +31,50 @@ pub struct UnclaimedJobs {
     pub known_here: bool,
 }
 
-/// The pending jobs that none of `workers` knows.
+/// What jobs lack that no worker will claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Lack {
+    /// No worker knows the listener, event and version. The jobs wait, for an older or newer program as it may be, and
+    /// are parked when they have been due for 7 days.
+    Knowledge,
+    /// Workers know the listener, but none of them serves the queue. The jobs wait however long.
+    Service,
+}
+
+/// The pending jobs that none of `workers` will claim.
 pub(super) fn among(
     groups: &[Group],
     events: &Events,
     workers: &[LiveWorker],
 ) -> Vec<UnclaimedJobs> {
-    let claimed: HashSet<&str> = workers
-        .iter()
-        .flat_map(|worker| &worker.claims)
-        .map(String::as_str)
-        .collect();
     let here: HashSet<String> = events.claimable().iter().map(key_of).collect();
-    let key = |group: &Group| format!("{}\n{}\n{}", group.event, group.version, group.listener);
+    let groups = groups.iter().filter(|group| group.is_pending());
     groups
-        .iter()
-        .filter(|group| group.is_pending() && !claimed.contains(&*key(group)))
-        .map(|group| UnclaimedJobs {
-            queue: group.queue.clone(),
-            event: group.event.clone(),
-            version: group.version,
-            listener: group.listener.clone(),
-            count: group.count,
-            oldest: group.oldest,
-            known_here: here.contains(&key(group)),
+        .filter_map(|group| {
+            let key = format!("{}\n{}\n{}", group.event, group.version, group.listener);
+            let mut knowing = workers
+                .iter()
+                .filter(|worker| worker.claims.contains(&key))
+                .peekable();
+            let lack = if knowing.peek().is_none() {
+                Lack::Knowledge
+            } else if knowing.any(|worker| worker.queues.contains(&group.queue)) {
+                return None;
+            } else {
+                Lack::Service
+            };
+            Some(UnclaimedJobs {
+                lack,
+                queue: group.queue.clone(),
+                event: group.event.clone(),
+                version: group.version,
+                listener: group.listener.clone(),
+                count: group.count,
+                oldest: group.oldest,
+                known_here: here.contains(&key),
+            })
         })
         .collect()
 }

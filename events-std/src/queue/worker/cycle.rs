@@ -19,7 +19,7 @@ pub(super) struct Scope {
     /// The keys of its listeners, as a JSON list.
     pub(super) keys: String,
     /// The queues, as a JSON list.
-    queue_list: String,
+    pub(super) queue_list: String,
     known: BTreeMap<String, Claimable>,
 }
 

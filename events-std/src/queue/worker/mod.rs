@@ -132,8 +132,8 @@ impl Worker {
         self
     }
 
-    /// After how long without a sign of life another worker counts as dead. At least 3 s. One whose process died on
-    /// this machine is noticed within a second.
+    /// After how long without a sign of life others take this worker for dead, a minute unless given. At least 3 s. If
+    /// its process dies, others on the same machine notice that within a second.
     pub fn heartbeat_lapse(mut self, time: Duration) -> Self {
         self.lapse = time.max(Duration::from_secs(3));
         self

@@ -12,7 +12,7 @@ use super::cycle::{self, Scope};
 use super::runs::Runs;
 use super::{Left, Worker, WorkerError};
 use crate::queue::end::{End, Ended};
-use crate::queue::presence::Presence;
+use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
 use crate::queue::tend;
 use crate::store::StoreError;
@@ -80,6 +80,16 @@ async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, Worke
     result.map(|()| left)
 }
 
+/// What others are told of the worker.
+fn card<'c>(worker: &'c Worker, scope: &'c Scope) -> Card<'c> {
+    Card {
+        name: &worker.name,
+        claims: &scope.keys,
+        queues: &scope.queue_list,
+        lapse: worker.lapse,
+    }
+}
+
 /// Enters the worker, in several tries if the database is away. None: the shutdown came first.
 async fn enter(
     worker: &Worker,
@@ -90,7 +100,7 @@ async fn enter(
     let mut pause = worker.poll.min(LONGEST_BACKOFF);
     loop {
         let (store, now) = (&worker.store, worker.events.now());
-        match Presence::enter(store, &worker.name, &scope.keys, now).await {
+        match Presence::enter(store, card(worker, scope), now).await {
             Ok(presence) => return Ok(Some(presence)),
             Err(error) if Instant::now() + pause >= until => return Err(WorkerError::Start(error)),
             Err(error) => {
@@ -227,7 +237,7 @@ impl State<'_> {
         }
         let (worker, now) = (self.worker, self.worker.events.now());
         let watch = &mut self.watch;
-        match reclaim::reclaim(&worker.store, self.scope.worker, watch, worker.lapse, now).await {
+        match reclaim::reclaim(&worker.store, self.scope.worker, watch, now).await {
             Ok(crashed) => self.runs.conclude_crashed(&self.scope, crashed),
             Err(error) => {
                 self.in_doubt = true;
@@ -260,7 +270,7 @@ impl State<'_> {
             "others took this worker for dead: it starts anew"
         );
         self.runs.forget_all();
-        match Presence::enter(&worker.store, &worker.name, &self.scope.keys, now).await {
+        match Presence::enter(&worker.store, card(worker, &self.scope), now).await {
             Ok(presence) => {
                 self.scope.worker = presence.id;
                 self.runs.means.lock = presence.lock();

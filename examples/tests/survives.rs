@@ -1,0 +1,188 @@
+//! The main example with a store, killed and told to stop.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_deliveries");
+
+fn in_folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// A SQLite file that is not there yet.
+fn sqlite(name: &str) -> String {
+    let path = in_folder(name);
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{end}", path.display()));
+    }
+    format!("sqlite:{}", path.display())
+}
+
+/// A file of alerts, each told from the others by its action.
+fn alerts(name: &str, from: usize, count: usize) -> String {
+    let alert = |number| {
+        format!(
+            r#"{{"headers":{{"x-github-event":"dependabot_alert"}},"body":"{{\"action\":\"created-{number}\",\"alert\":{{\"severity\":\"high\"}}}}"}}"#
+        )
+    };
+    let lines: Vec<String> = (from..from + count).map(alert).collect();
+    let path = in_folder(name);
+    fs::write(&path, lines.join("\n")).expect("the test's own folder can be written");
+    path.display().to_string()
+}
+
+fn run(args: &[&str]) -> Output {
+    let output = Command::new(PROGRAM).args(args).output();
+    output.expect("the program starts")
+}
+
+/// A run whose lines are read as they come.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    read: Vec<String>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        Self {
+            child,
+            lines: BufReader::new(stdout).lines(),
+            read: Vec::new(),
+        }
+    }
+
+    /// Reads so many lines more, if it says so much.
+    fn hear(&mut self, count: usize) {
+        let lines = self.lines.by_ref().take(count);
+        self.read.extend(lines.map(|line| line.expect("text")));
+    }
+
+    /// Ends it without a word; what it had said.
+    fn kill(mut self) -> Vec<String> {
+        self.child.kill().expect("it is killed");
+        self.end().1
+    }
+
+    fn end(mut self) -> (ExitStatus, Vec<String>) {
+        self.hear(usize::MAX);
+        (self.child.wait().expect("it ends"), self.read)
+    }
+}
+
+/// How many jobs are pending, done and parked, as the last line has it.
+fn standing(output: &str) -> [usize; 3] {
+    let last = output.lines().last().expect("a last line");
+    let counts = last
+        .strip_prefix("jobs: ")
+        .unwrap_or_else(|| panic!("{last}"));
+    let words: Vec<&str> = counts
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let [pending, "pending", done, "done", parked, "parked"] = words[..] else {
+        panic!("{last}");
+    };
+    [pending, done, parked].map(|count| count.parse().expect("a number"))
+}
+
+fn drain(store: &str) -> String {
+    let output = run(&["--store", store, "work", "--drain"]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The alerts about which somebody was paged.
+fn paged<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeSet<usize> {
+    lines
+        .filter_map(|line| line.split_once("paged about dependabot_alert, created-"))
+        .map(|(_, rest)| rest.trim_end_matches(": High").parse().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn with_a_store_the_jobs_are_rows_and_end_the_same_way() {
+    let store = sqlite("with_a_store.db");
+    let output = run(&["--store", &store]);
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        printed.lines().last(),
+        Some("deliveries: 9 read, 9 dispatched, 0 refused")
+    );
+    assert!(
+        printed.contains("paged about dependabot_alert, created: High"),
+        "{printed}"
+    );
+    assert_eq!(standing(&drain(&store)), [0, 2, 0]);
+}
+
+/// Killed while it dispatches, or while it works, several times over: every alert whose dispatch was heard of is paged.
+fn survives(store: &str, name: &str, rounds: usize) {
+    const ALERTS: usize = 400;
+    let mut said = Vec::new();
+    let mut dispatched = BTreeSet::new();
+    for round in 0..rounds {
+        let from = round * ALERTS;
+        let file = alerts(&format!("{name}.jsonl"), from, ALERTS);
+        let mut dispatching = Running::start(&["--store", store, "--deliveries", &file]);
+        // Each dispatch is a line. The third round is killed when its own worker runs.
+        let point = (97 * (round + 1)) % ALERTS + ALERTS * usize::from(round == 2);
+        dispatching.hear(point);
+        let lines = dispatching.kill();
+        let heard = lines.iter().filter(|line| line.contains(" audit ")).count();
+        assert!(heard >= point.min(ALERTS), "the program ended early");
+        dispatched.extend(from..from + heard);
+        said.extend(lines);
+
+        let mut working = Running::start(&["--store", store, "work", "--drain"]);
+        working.hear(31 * (round + 1));
+        said.extend(working.kill());
+    }
+    let last = drain(store);
+    let [pending, done, parked] = standing(&last);
+    assert_eq!((pending, parked), (0, 0), "{last}");
+    assert!(done >= dispatched.len(), "{done} < {}", dispatched.len());
+    let paged = paged(said.iter().map(String::as_str).chain(last.lines()));
+    let missing: Vec<_> = dispatched.difference(&paged).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(paged.len(), done, "one job for each alert");
+}
+
+#[test]
+fn what_a_killed_process_dispatched_is_run_by_the_next() {
+    survives(&sqlite("killed.db"), "killed", 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_drain_that_is_told_to_stop_says_what_is_left() {
+    const ALERTS: usize = 3_000;
+    let store = sqlite("stopped.db");
+    let file = alerts("stopped.jsonl", 0, ALERTS);
+    // Killed when all is dispatched. More than a pipe holds is not said yet, so that much has not run.
+    let mut dispatching = Running::start(&["--store", &store, "--deliveries", &file]);
+    dispatching.hear(ALERTS);
+    dispatching.kill();
+
+    let mut draining = Running::start(&["--store", &store, "work", "--drain"]);
+    draining.hear(20);
+    let pid = draining.child.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.expect("kill").success());
+    let (status, lines) = draining.end();
+    assert!(status.success(), "{status}");
+    let [pending, done, parked] = standing(&lines.join("\n"));
+    assert!(pending > 0 && done >= 19, "{pending}, {done}");
+    assert_eq!(parked, 0);
+    assert_eq!(standing(&drain(&store)), [0, ALERTS, 0]);
+}

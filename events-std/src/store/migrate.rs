@@ -44,6 +44,9 @@ const STEPS: &[&[&str]] = &[&[
         WHERE unique_key IS NOT NULL AND state IN (0, 1)",
     "CREATE INDEX events_jobs_order ON events_jobs (listener, order_key, id)
         WHERE order_key IS NOT NULL AND state IN (0, 1)",
+    // Also where a claim cannot see another that is not committed: one of the two waits, fails, and is made anew.
+    "CREATE UNIQUE INDEX events_jobs_one_of_key ON events_jobs (listener, order_key)
+        WHERE order_key IS NOT NULL AND state = 1 AND worker IS NOT NULL",
     "CREATE TABLE events_workers (
         id {id},
         name TEXT NOT NULL,

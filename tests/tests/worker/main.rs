@@ -2,4 +2,5 @@
 
 mod hooks;
 mod kit;
+mod ordered;
 mod running;

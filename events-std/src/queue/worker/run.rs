@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use sea_orm::SqlErr;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -116,6 +117,15 @@ async fn enter(
     }
 }
 
+/// Whether a claim failed because another, which it could not see yet, took a job of the same order key: as when an
+/// operator retries an earlier job of a key whose next is being claimed.
+fn is_overtaken(error: &StoreError) -> bool {
+    let StoreError::Database(error) = error else {
+        return false;
+    };
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
 struct State<'w> {
     worker: &'w Worker,
     scope: Scope,
@@ -154,6 +164,9 @@ impl State<'_> {
             told.as_mut().enable();
             match self.turn().await {
                 Ok(()) => self.failures = 0,
+                Err(error) if is_overtaken(&error) => {
+                    tracing::debug!(%error, "another worker was faster with a job of a key: claiming anew");
+                }
                 Err(error) => self.report(&error),
             }
             if drain && self.failures == 0 && self.runs.is_idle() {

@@ -203,7 +203,7 @@ pub fn category(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | |
 /// |---|---|
-/// | `handle = ORDERS` | Also makes a static of this name, with the function's visibility, to be given to a dispatcher by hand. |
+/// | `handle = ORDERS` | Also makes a static of this name, with the function's visibility, for `EventsBuilder::register_model`, where it takes the place of other loaders of the model. |
 /// | `crate = path` | Where `events_core` is, if not at `::events_core`. |
 #[proc_macro_attribute]
 pub fn model(attr: TokenStream, item: TokenStream) -> TokenStream {

@@ -40,6 +40,7 @@
 
 #[cfg(all(feature = "cli", any(feature = "sqlite", feature = "postgres")))]
 pub mod cli;
+mod error;
 mod integration;
 mod oauth;
 mod operation;
@@ -51,9 +52,14 @@ mod store;
 mod sync;
 mod webhook;
 
+pub use error::UnknownWord;
 pub use integration::{
     Credentials, FailureClass, HealthStatus, Integration, IntegrationCreated, IntegrationDisabled,
     IntegrationHealthChanged, IntegrationSynced,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use integration::{
+    IntegrationError, Integrations, IntegrationsBuilder, NewIntegration, Within,
 };
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 pub use operation::{

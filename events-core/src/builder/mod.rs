@@ -188,7 +188,7 @@ impl EventsBuilder {
         self
     }
 
-    /// Adds a model's loader by its handle: see `handle` in [`model`](macro@crate::model).
+    /// Adds a model's loader by its handle, in place of a linked one: see `handle` in [`model`](macro@crate::model).
     pub fn register_model(mut self, model: ModelHandle) -> Self {
         self.models.push(model.record());
         self
@@ -227,9 +227,9 @@ impl EventsBuilder {
     fn assemble(self, fakes: Option<Fakes>) -> (Events, Vec<Fault>) {
         let linked = registry::linked();
         let mut wired = self.wired;
-        let (mut events, mut models) = (self.events, self.models);
+        let mut events = self.events;
         events.extend(&linked.events);
-        models.extend(&linked.models);
+        let models = models(self.models, &linked.models);
         let wanted = linked
             .listeners
             .iter()
@@ -246,8 +246,6 @@ impl EventsBuilder {
             }
             Record::Linked(_) | Record::Own(_) => true,
         });
-        let mut seen = HashSet::new();
-        models.retain(|model| seen.insert(std::ptr::from_ref(*model)));
         events.sort_by_key(|meta| (meta.module, meta.ident, meta.line));
         events.dedup_by_key(|meta| meta.type_id);
         for meta in &events {
@@ -265,6 +263,22 @@ impl EventsBuilder {
         let tables = tables(&parts);
         (Events::of(parts, tables, self.policy), faults)
     }
+}
+
+/// The loaders that were given by hand, each once, and the linked ones of other models.
+fn models(
+    mut by_hand: Vec<&'static ModelRecord>,
+    linked: &[&'static ModelRecord],
+) -> Vec<&'static ModelRecord> {
+    let mut seen = HashSet::new();
+    by_hand.retain(|model| seen.insert(std::ptr::from_ref(*model)));
+    let replaced: HashSet<TypeId> = by_hand.iter().copied().map(ModelRecord::type_id).collect();
+    let others = linked
+        .iter()
+        .copied()
+        .filter(|model| !replaced.contains(&ModelRecord::type_id(model)));
+    by_hand.extend(others);
+    by_hand
 }
 
 /// One table for each event number, from 1.

@@ -1,8 +1,11 @@
 //! How well a provider answers, and which failures count against it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::UnknownWord;
 
 /// How well an integration works, by the failures it has had one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,6 +32,15 @@ impl fmt::Display for HealthStatus {
     }
 }
 
+impl FromStr for HealthStatus {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Healthy, Self::Degraded, Self::Failing, Self::Disabled];
+        UnknownWord::or_one_of(all, word)
+    }
+}
+
 /// Whose failure it was. Only [`Upstream`](Self::Upstream) counts against the integration's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
@@ -50,5 +62,14 @@ impl fmt::Display for FailureClass {
             Self::Client => "client",
             Self::Unknown => "unknown",
         })
+    }
+}
+
+impl FromStr for FailureClass {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Upstream, Self::Throttle, Self::Client, Self::Unknown];
+        UnknownWord::or_one_of(all, word)
     }
 }

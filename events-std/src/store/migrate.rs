@@ -3,66 +3,8 @@
 use chrono::Utc;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
+use super::schema::STEPS;
 use super::{Store, StoreError};
-
-/// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
-/// `{id}`, `{uuid}` and `{bool}` stand for what the databases call differently.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE events_jobs (
-        id {id},
-        uid {uuid} NOT NULL,
-        queue TEXT NOT NULL,
-        event TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        listener TEXT NOT NULL,
-        payload TEXT NOT NULL,
-        state SMALLINT NOT NULL DEFAULT 0,
-        run_at BIGINT NOT NULL,
-        expires_at BIGINT,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        fence BIGINT NOT NULL DEFAULT 0,
-        worker BIGINT,
-        alone {bool} NOT NULL DEFAULT {false},
-        delivery_id {uuid} NOT NULL,
-        dispatched_at BIGINT NOT NULL,
-        correlation_id {uuid} NOT NULL,
-        causation_id {uuid},
-        unique_key TEXT,
-        unique_until BIGINT,
-        order_key TEXT,
-        trace TEXT,
-        reason TEXT,
-        error TEXT,
-        changed_at BIGINT NOT NULL
-    )",
-    "CREATE INDEX events_jobs_ready ON events_jobs (queue, run_at, id) WHERE state = 0",
-    "CREATE INDEX events_jobs_alone ON events_jobs (run_at) WHERE state = 0 AND alone",
-    "CREATE INDEX events_jobs_running ON events_jobs (id) WHERE state = 1",
-    "CREATE INDEX events_jobs_parked ON events_jobs (id) WHERE state = 3",
-    "CREATE INDEX events_jobs_done ON events_jobs (changed_at) WHERE state = 2",
-    "CREATE UNIQUE INDEX events_jobs_unique ON events_jobs (listener, unique_key)
-        WHERE unique_key IS NOT NULL AND state IN (0, 1)",
-    "CREATE INDEX events_jobs_order ON events_jobs (listener, order_key, id)
-        WHERE order_key IS NOT NULL AND state IN (0, 1)",
-    // Also where a claim cannot see another that is not committed: one of the two waits, fails, and is made anew.
-    "CREATE UNIQUE INDEX events_jobs_one_of_key ON events_jobs (listener, order_key)
-        WHERE order_key IS NOT NULL AND state = 1 AND worker IS NOT NULL",
-    "CREATE TABLE events_workers (
-        id {id},
-        name TEXT NOT NULL,
-        host TEXT NOT NULL,
-        boot TEXT NOT NULL,
-        process BIGINT NOT NULL,
-        lock_path TEXT,
-        lock_device BIGINT,
-        lock_inode BIGINT,
-        claims TEXT NOT NULL,
-        queues TEXT NOT NULL DEFAULT '[]',
-        lapse BIGINT NOT NULL DEFAULT 60000,
-        started_at BIGINT NOT NULL,
-        heartbeat_at BIGINT NOT NULL
-    )",
-]];
 
 impl Store {
     /// Brings the tables up to date. Safe to call at any time, by any number of processes at once.
@@ -125,20 +67,31 @@ async fn current(transaction: &DatabaseTransaction, backend: DbBackend) -> Resul
 }
 
 fn in_words_of(backend: DbBackend, statement: &str) -> String {
-    let (id, uuid, boolean, no) = if backend == DbBackend::Postgres {
+    let (id, uuid, boolean, no, yes, bytes) = if backend == DbBackend::Postgres {
         (
             "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             "UUID",
             "BOOLEAN",
             "FALSE",
+            "TRUE",
+            "BYTEA",
         )
     } else {
         // An id is never given twice, so that what a late worker knows of a deleted job fits no other.
-        ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "BOOLEAN", "0")
+        (
+            "INTEGER PRIMARY KEY AUTOINCREMENT",
+            "BLOB",
+            "BOOLEAN",
+            "0",
+            "1",
+            "BLOB",
+        )
     };
     statement
         .replace("{id}", id)
         .replace("{uuid}", uuid)
         .replace("{bool}", boolean)
         .replace("{false}", no)
+        .replace("{true}", yes)
+        .replace("{bytes}", bytes)
 }

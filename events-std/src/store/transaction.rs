@@ -1,7 +1,7 @@
 //! Transactions: rows, jobs and listeners that wait for the commit stand or fall together.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use events_core::{AfterCommit, Events};
 use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
@@ -12,8 +12,16 @@ use super::tx::{Shared, Tx};
 use super::{Inner, Store, StoreError};
 
 tokio::task_local! {
-    /// The stores with an open transaction in this task.
-    static OPEN: Vec<Arc<Inner>>;
+    /// The transactions that this task has open.
+    static OPEN: Vec<Open>;
+}
+
+/// A transaction that a task has open. It does not keep it open.
+#[derive(Clone)]
+struct Open {
+    store: Arc<Inner>,
+    connection: Weak<DatabaseTransaction>,
+    shared: Weak<Shared>,
 }
 
 impl Store {
@@ -55,14 +63,14 @@ impl Store {
             return Err(StoreError::TransactionOpen.into());
         }
         let connection = self.begin().await?;
-        let shared = Arc::new(Shared::new(AfterCommit::new(&events)));
+        let shared = Arc::new(Shared::new(&events));
         let tx = Tx::new(connection, shared.clone());
         let block = shared.after.scope(async {
             let value = block(&tx).await?;
             tx.ready_to_commit().await?;
             Ok::<T, E>(value)
         });
-        let ended = self.noting_open(block).await;
+        let ended = self.noting_open(&tx, block).await;
         let connection = tx.into_connection()?;
         match ended {
             Ok(value) => {
@@ -123,17 +131,30 @@ impl Store {
     }
 
     /// Runs the block of a transaction of this store.
-    async fn noting_open<F: Future>(&self, block: F) -> F::Output {
+    fn noting_open<F: Future>(&self, tx: &Tx, block: F) -> impl Future<Output = F::Output> {
         let mut open = OPEN.try_with(Clone::clone).unwrap_or_default();
-        open.push(self.inner.clone());
-        OPEN.scope(open, block).await
+        open.push(Open {
+            store: self.inner.clone(),
+            connection: Arc::downgrade(&tx.connection),
+            shared: Arc::downgrade(&tx.shared),
+        });
+        OPEN.scope(open, block)
     }
 
     /// Whether this task has a transaction of this store open.
     fn is_open_here(&self) -> bool {
-        let is_this = |store: &Arc<Inner>| Arc::ptr_eq(store, &self.inner);
-        OPEN.try_with(|open| open.iter().any(is_this))
-            .unwrap_or(false)
+        self.find_open(|_| ()).is_some()
+    }
+
+    /// The transaction of this store that the task has open.
+    pub(super) fn open_here(&self) -> Option<Tx> {
+        self.find_open(|open| Tx::again(&open.connection, &open.shared))?
+    }
+
+    fn find_open<T>(&self, then: impl FnOnce(&Open) -> T) -> Option<T> {
+        let is_this = |open: &&Open| Arc::ptr_eq(&open.store, &self.inner);
+        OPEN.try_with(|open| open.iter().find(is_this).map(then))
+            .ok()?
     }
 }
 

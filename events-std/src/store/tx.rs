@@ -1,11 +1,11 @@
 //! An open transaction.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use events_core::{
-    AfterCommit, BoxError, Context, DispatchError, Dispatched, Event, Extensions, FromContext, Job,
-    Needs, PushError, Savepoint,
+    AfterCommit, BoxError, Context, DispatchError, Dispatched, Event, Events, Extensions,
+    FromContext, Job, Needs, PushError, Savepoint,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -25,14 +25,15 @@ use super::{StoreError, outbox};
 /// the database give up the transaction, or jobs could not be written, nothing more runs on it and it is not
 /// committed.
 pub struct Tx {
-    connection: Arc<DatabaseTransaction>,
-    shared: Arc<Shared>,
+    pub(super) connection: Arc<DatabaseTransaction>,
+    pub(super) shared: Arc<Shared>,
     /// 0 for the transaction itself, 1 for a savepoint in it, and so on.
     level: usize,
 }
 
 /// What a transaction and its savepoints share.
 pub(super) struct Shared {
+    events: Events,
     pub(super) after: AfterCommit,
     pub(super) ledger: Ledger,
     /// One statement at a time, so that nothing comes between a failure and the look at what it did.
@@ -40,9 +41,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(after: AfterCommit) -> Self {
+    pub(super) fn new(events: &Events) -> Self {
         Self {
-            after,
+            events: events.clone(),
+            after: AfterCommit::new(events),
             ledger: Ledger::default(),
             turn: Mutex::default(),
         }
@@ -73,6 +75,23 @@ impl Tx {
             shared,
             level: 0,
         }
+    }
+
+    /// A handle of a transaction that is open still.
+    pub(super) fn again(
+        connection: &Weak<DatabaseTransaction>,
+        shared: &Weak<Shared>,
+    ) -> Option<Self> {
+        Some(Self {
+            connection: connection.upgrade()?,
+            shared: shared.upgrade()?,
+            level: 0,
+        })
+    }
+
+    /// The dispatcher of its events.
+    pub(crate) fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// Another handle of the same transaction, for a listener that asks for it.
@@ -256,6 +275,12 @@ impl Tx {
                 "a listener still runs in the transaction that is to end".to_owned(),
             ))
         })
+    }
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tx(level {})", self.level)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What becomes of a job whose record was deleted.
 
-use events_core::{Events, MemoryQueue, ParkReason, listener};
+use events_core::{MemoryQueue, ParkReason, listener};
 use events_std::{SyncItemError, SyncItemErrorKind, SyncItemFailed};
 use pollster::block_on;
 
-use crate::rows::{Database, Rows};
+use crate::rows::{Database, Rows, builder};
 
 #[listener(SyncItemFailed, queue = "later")]
 fn keep(_: &SyncItemFailed) {}
@@ -15,8 +15,7 @@ fn discard(_: &SyncItemFailed) {}
 #[test]
 fn a_missing_record_parks_the_job_unless_it_is_to_be_discarded() {
     let queue = MemoryQueue::new();
-    let events = Events::builder()
-        .only_linked_in(module_path!())
+    let events = builder(module_path!())
         .state::<Database>(None)
         .queue(queue.clone())
         .build()

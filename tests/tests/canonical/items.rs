@@ -14,11 +14,11 @@ struct ZendeskTicketSynced {
 mod heard {
     use std::sync::Mutex;
 
-    use events_core::{Events, State, listener};
+    use events_core::{State, listener};
     use events_std::{IntegrationCreated, SyncItemEvent};
 
     use super::ZendeskTicketSynced;
-    use crate::rows::Rows;
+    use crate::rows::{Rows, builder};
 
     type Heard = Mutex<Vec<String>>;
 
@@ -35,8 +35,7 @@ mod heard {
 
     #[test]
     fn it_is_heard_by_type_and_by_category() {
-        let events = Events::builder()
-            .only_linked_in(module_path!())
+        let events = builder(module_path!())
             .state(Heard::default())
             .build()
             .unwrap();
@@ -56,17 +55,16 @@ mod heard {
 }
 
 mod refused {
-    use events_core::{AnyEvent, Events, FaultKind, MemoryQueue, listener};
+    use events_core::{AnyEvent, FaultKind, MemoryQueue, listener};
 
-    use crate::rows::Database;
+    use crate::rows::{Database, builder};
 
     #[listener("zendesk.*", queue = "later")]
     fn later(_: &dyn AnyEvent) {}
 
     #[test]
     fn a_queued_pattern_that_finds_it_is_refused_by_build() {
-        let built = Events::builder()
-            .only_linked_in(module_path!())
+        let built = builder(module_path!())
             .state::<Database>(None)
             .queue(MemoryQueue::new())
             .build();

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use events_core::{AnyEvent, Model, State, model};
+use events_core::{AnyEvent, Events, EventsBuilder, Model, State, model};
 use events_std::{
     Credentials, Direction, HealthStatus, Integration, IntegrationCreated, IntegrationDisabled,
     IntegrationHealthChanged, IntegrationLog, IntegrationRequest, IntegrationSyncItem,
@@ -135,6 +135,16 @@ impl Rows {
 /// Where the loaders look: nowhere, once the rows are deleted.
 pub(crate) type Database = Option<Rows>;
 
+/// A builder of dispatchers whose loaders look there, rather than into a store.
+pub(crate) fn builder(module: &str) -> EventsBuilder {
+    Events::builder()
+        .only_linked_in(module)
+        .register_model(INTEGRATION)
+        .register_model(REQUEST)
+        .register_model(LOG)
+        .register_model(ITEM)
+}
+
 fn find<M: Model<Key = i64> + Clone>(
     database: &Database,
     row: fn(&Rows) -> &M,
@@ -144,22 +154,22 @@ fn find<M: Model<Key = i64> + Clone>(
     Ok(row.filter(|row| row.key() == id).cloned())
 }
 
-#[model]
+#[model(handle = INTEGRATION)]
 fn integration(id: i64, rows: &State<Database>) -> Result<Option<Integration>, Infallible> {
     find(rows, |rows| &rows.integration, id)
 }
 
-#[model]
+#[model(handle = REQUEST)]
 fn request(id: i64, rows: &State<Database>) -> Result<Option<IntegrationRequest>, Infallible> {
     find(rows, |rows| &rows.request, id)
 }
 
-#[model]
+#[model(handle = LOG)]
 fn log(id: i64, rows: &State<Database>) -> Result<Option<IntegrationLog>, Infallible> {
     find(rows, |rows| &rows.log, id)
 }
 
-#[model]
+#[model(handle = ITEM)]
 fn item(id: i64, rows: &State<Database>) -> Result<Option<IntegrationSyncItem>, Infallible> {
     find(rows, |rows| &rows.item, id)
 }

@@ -15,7 +15,7 @@ use events_std::{
 use pollster::block_on;
 
 use crate::NAMES;
-use crate::rows::{Database, Rows};
+use crate::rows::{Database, Rows, builder};
 
 /// The text of every event that was heard.
 type Heard = Mutex<Vec<String>>;
@@ -47,8 +47,7 @@ fn at_once(event: &dyn AnyEvent, heard: &State<Heard>) {
 }
 
 fn dispatcher(rows: Rows, queue: impl Queue) -> Events {
-    Events::builder()
-        .only_linked_in(module_path!())
+    builder(module_path!())
         .state::<Database>(Some(rows))
         .state(Heard::default())
         .queue(queue)

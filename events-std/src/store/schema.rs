@@ -1,0 +1,193 @@
+//! The tables, as the steps that made them.
+
+/// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
+/// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE];
+
+const JOBS: &[&str] = &[
+    "CREATE TABLE events_jobs (
+        id {id},
+        uid {uuid} NOT NULL,
+        queue TEXT NOT NULL,
+        event TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        listener TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        state SMALLINT NOT NULL DEFAULT 0,
+        run_at BIGINT NOT NULL,
+        expires_at BIGINT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        fence BIGINT NOT NULL DEFAULT 0,
+        worker BIGINT,
+        alone {bool} NOT NULL DEFAULT {false},
+        delivery_id {uuid} NOT NULL,
+        dispatched_at BIGINT NOT NULL,
+        correlation_id {uuid} NOT NULL,
+        causation_id {uuid},
+        unique_key TEXT,
+        unique_until BIGINT,
+        order_key TEXT,
+        trace TEXT,
+        reason TEXT,
+        error TEXT,
+        changed_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX events_jobs_ready ON events_jobs (queue, run_at, id) WHERE state = 0",
+    "CREATE INDEX events_jobs_alone ON events_jobs (run_at) WHERE state = 0 AND alone",
+    "CREATE INDEX events_jobs_running ON events_jobs (id) WHERE state = 1",
+    "CREATE INDEX events_jobs_parked ON events_jobs (id) WHERE state = 3",
+    "CREATE INDEX events_jobs_done ON events_jobs (changed_at) WHERE state = 2",
+    "CREATE UNIQUE INDEX events_jobs_unique ON events_jobs (listener, unique_key)
+        WHERE unique_key IS NOT NULL AND state IN (0, 1)",
+    "CREATE INDEX events_jobs_order ON events_jobs (listener, order_key, id)
+        WHERE order_key IS NOT NULL AND state IN (0, 1)",
+    // Also where a claim cannot see another that is not committed: one of the two waits, fails, and is made anew.
+    "CREATE UNIQUE INDEX events_jobs_one_of_key ON events_jobs (listener, order_key)
+        WHERE order_key IS NOT NULL AND state = 1 AND worker IS NOT NULL",
+    "CREATE TABLE events_workers (
+        id {id},
+        name TEXT NOT NULL,
+        host TEXT NOT NULL,
+        boot TEXT NOT NULL,
+        process BIGINT NOT NULL,
+        lock_path TEXT,
+        lock_device BIGINT,
+        lock_inode BIGINT,
+        claims TEXT NOT NULL,
+        queues TEXT NOT NULL DEFAULT '[]',
+        lapse BIGINT NOT NULL DEFAULT 60000,
+        started_at BIGINT NOT NULL,
+        heartbeat_at BIGINT NOT NULL
+    )",
+];
+
+/// The integration engine. Times are milliseconds since the Unix epoch, JSON is text.
+const ENGINE: &[&str] = &[
+    "CREATE TABLE events_integrations (
+        id {id},
+        uid {uuid} NOT NULL UNIQUE,
+        provider TEXT NOT NULL,
+        name TEXT NOT NULL,
+        credentials {bytes},
+        metadata TEXT,
+        is_active {bool} NOT NULL DEFAULT {true},
+        health_status TEXT NOT NULL DEFAULT 'healthy',
+        consecutive_failures BIGINT NOT NULL DEFAULT 0,
+        last_error_at BIGINT,
+        last_synced_at BIGINT,
+        sync_interval_minutes BIGINT,
+        next_sync_at BIGINT,
+        sync_cursor TEXT,
+        owner_type TEXT,
+        owner_id TEXT,
+        consecutive_sync_failures BIGINT NOT NULL DEFAULT 0,
+        needs_authorization {bool} NOT NULL DEFAULT {false},
+        created_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX events_integrations_owner ON events_integrations (owner_type, owner_id)",
+    "CREATE INDEX events_integrations_provider ON events_integrations (provider)",
+    "CREATE INDEX events_integrations_due ON events_integrations (next_sync_at) WHERE is_active",
+    "CREATE TABLE events_requests (
+        id {id},
+        integration_id BIGINT NOT NULL REFERENCES events_integrations (id) ON DELETE CASCADE,
+        endpoint TEXT NOT NULL,
+        method TEXT NOT NULL,
+        request_data TEXT,
+        idempotency_key TEXT,
+        provider_request_id TEXT,
+        retry_of BIGINT,
+        response_code BIGINT,
+        response_data TEXT,
+        response_success {bool} NOT NULL DEFAULT {false},
+        error_kind TEXT,
+        error_message TEXT,
+        duration_ms BIGINT,
+        failure_class TEXT,
+        created_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX events_requests_integration ON events_requests (integration_id, id)",
+    "CREATE INDEX events_requests_created ON events_requests (created_at)",
+    "CREATE TABLE events_operations (
+        id {id},
+        integration_id BIGINT NOT NULL REFERENCES events_integrations (id) ON DELETE CASCADE,
+        parent_id BIGINT,
+        operation TEXT NOT NULL,
+        direction TEXT NOT NULL,
+        status TEXT NOT NULL,
+        external_id TEXT,
+        summary TEXT,
+        metadata TEXT,
+        result_data TEXT,
+        error TEXT,
+        duration_ms BIGINT,
+        attempt BIGINT,
+        max_attempts BIGINT,
+        created_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX events_operations_integration ON events_operations (integration_id, id)",
+    "CREATE INDEX events_operations_created ON events_operations (created_at)",
+    // State: 0 enumerating, 1 open, 2 closed.
+    "CREATE TABLE events_sync_runs (
+        id {id},
+        integration_id BIGINT NOT NULL REFERENCES events_integrations (id) ON DELETE CASCADE,
+        log_id BIGINT NOT NULL,
+        state SMALLINT NOT NULL DEFAULT 0,
+        lease_holder TEXT,
+        lease_until BIGINT,
+        lease_fence BIGINT NOT NULL DEFAULT 0,
+        starting_cursor TEXT,
+        reconcile_due {bool} NOT NULL DEFAULT {false},
+        enumerated BIGINT NOT NULL DEFAULT 0,
+        duplicates BIGINT NOT NULL DEFAULT 0,
+        opened_at BIGINT,
+        closed_at BIGINT,
+        created_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL
+    )",
+    "CREATE UNIQUE INDEX events_sync_runs_one ON events_sync_runs (integration_id) WHERE state <> 2",
+    "CREATE INDEX events_sync_runs_integration ON events_sync_runs (integration_id, id)",
+    "CREATE INDEX events_sync_runs_reconcile ON events_sync_runs (id) WHERE reconcile_due",
+    // State: 0 pending, 1 processing, 2 success, 3 failed, 4 skipped. The row is its own job: what a job has is named
+    // as in `events_jobs`.
+    "CREATE TABLE events_sync_items (
+        id {id},
+        integration_id BIGINT NOT NULL,
+        run_id BIGINT NOT NULL REFERENCES events_sync_runs (id) ON DELETE CASCADE,
+        event_name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        payload TEXT NOT NULL,
+        external_id TEXT,
+        checkpoint_value TEXT,
+        state SMALLINT NOT NULL DEFAULT 0,
+        run_at BIGINT NOT NULL,
+        expires_at BIGINT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        fence BIGINT NOT NULL DEFAULT 0,
+        worker BIGINT,
+        alone {bool} NOT NULL DEFAULT {false},
+        delivery_id {uuid} NOT NULL,
+        trace TEXT,
+        error TEXT,
+        error_kind TEXT,
+        completed_at BIGINT,
+        superseded_by BIGINT,
+        created_at BIGINT NOT NULL,
+        changed_at BIGINT NOT NULL
+    )",
+    // Rows without an external id are never equal here, and are found by their run all the same.
+    "CREATE UNIQUE INDEX events_sync_items_once ON events_sync_items (run_id, event_name, external_id)",
+    "CREATE INDEX events_sync_items_ready ON events_sync_items (run_id, run_at, id) WHERE state = 0",
+    "CREATE INDEX events_sync_items_running ON events_sync_items (id) WHERE state = 1",
+    "CREATE INDEX events_sync_items_failed ON events_sync_items (run_id) WHERE state = 3",
+    "CREATE INDEX events_sync_items_superseded ON events_sync_items (integration_id, event_name, external_id)
+        WHERE state = 3",
+    "CREATE TABLE events_leases (
+        name TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
+        expires_at BIGINT NOT NULL,
+        fence BIGINT NOT NULL
+    )",
+];

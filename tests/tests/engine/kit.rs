@@ -1,0 +1,192 @@
+//! What each test stands on: a database of its own, a dispatcher of the listeners of its own module, a clock that
+//! stands still, and the engine.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use events_core::{AnyEvent, Events, EventsBuilder, ManualClock};
+use events_std::{Integration, Integrations, IntegrationsBuilder, NewIntegration, Store, Worker};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
+use uuid::Uuid;
+
+/// Writes a test for each database from each body: `async fn name(url: String)`, which makes its [`Bench`].
+macro_rules! on_both {
+    ($($body:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $body() { $crate::kit::on_sqlite(super::$body); })+
+        }
+        mod postgres {
+            $(#[test] fn $body() { $crate::kit::on_postgres(stringify!($body), super::$body); })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// The text of every event that was heard, in order: `Debug` of the event.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl Heard {
+    /// The stored names of the events heard since the last call, and forgets them.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.take().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Names and texts of the events heard since the last call, and forgets them.
+    pub(crate) fn take(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    fn hear(&self, event: &dyn AnyEvent) {
+        let text = format!("{event:?}");
+        self.0.lock().unwrap().push((event.name(), text));
+    }
+}
+
+/// What a test stands on.
+#[allow(dead_code, reason = "the files of the rooms above use the rest")]
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) url: String,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) events: Events,
+    /// Bound to `events`.
+    pub(crate) engine: Integrations,
+    /// What an inline listener of every event of the canonical names heard.
+    pub(crate) heard: Heard,
+}
+
+impl Bench {
+    /// With the defaults, and no listeners but the one that fills `heard`.
+    pub(crate) async fn new(url: String) -> Self {
+        Self::with(url, |builder| builder, |builder| builder).await
+    }
+
+    /// As the caller builds the engine and the dispatcher, which starts without linked listeners.
+    pub(crate) async fn with(
+        url: String,
+        engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
+        events: impl FnOnce(EventsBuilder) -> EventsBuilder,
+    ) -> Self {
+        let store = Store::connect(&url).await.unwrap();
+        let engine = engine(Integrations::builder(&store)).build().unwrap();
+        let (clock, listener) = (Arc::new(ManualClock::default()), Heard::default());
+        let hears = listener.clone();
+        let builder = Events::builder()
+            .without_linked()
+            .clock(clock.clone())
+            .state(engine.clone())
+            .queue(store.queue())
+            .listen_pattern("kit.heard", "*", move |event: &dyn AnyEvent| {
+                hears.hear(event);
+            });
+        let events = events(builder).build().unwrap();
+        Self {
+            engine: engine.with_events(&events),
+            store,
+            url,
+            clock,
+            events,
+            heard: listener,
+        }
+    }
+
+    /// A stored integration. What was heard of it is forgotten.
+    pub(crate) async fn integration(&self) -> Integration {
+        let new = NewIntegration::new("zendesk", "Support");
+        let integration = self.engine.create(new).await.unwrap();
+        self.heard.take();
+        integration
+    }
+
+    /// The integration as it is stored now.
+    pub(crate) async fn stored(&self, integration: &Integration) -> Integration {
+        let found = self.engine.find(integration.id).await.unwrap();
+        found.expect("it is stored")
+    }
+
+    /// Runs all jobs that are due.
+    pub(crate) async fn work(&self) {
+        Worker::new(&self.events, &self.store)
+            .drain()
+            .await
+            .unwrap();
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let statement = Statement::from_string(self.store.backend(), sql);
+        self.store.reader().query_all_raw(statement).await.unwrap()
+    }
+
+    /// The first column of a query.
+    pub(crate) async fn column<T: TryGetable>(&self, sql: &str) -> Vec<T> {
+        let rows = self.rows(sql).await;
+        rows.iter()
+            .map(|row| row.try_get_by_index(0).unwrap())
+            .collect()
+    }
+
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        self.column(&format!("SELECT COUNT(*) FROM {table}")).await[0]
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// A folder that is removed with this.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays behind in a place for temporary ones does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Gives the address of a SQLite file.
+pub(crate) fn on_sqlite<F: Future<Output = ()>>(body: impl FnOnce(String) -> F) {
+    let path = std::env::temp_dir().join(format!("events-engine-{}", Uuid::now_v7()));
+    std::fs::create_dir(&path).unwrap();
+    let folder = Folder(path);
+    block_on(body(format!(
+        "sqlite:{}",
+        folder.0.join("test.db").display()
+    )));
+}
+
+/// Gives the address of an empty database on Postgres, which is dropped afterwards; or skips visibly.
+pub(crate) fn on_postgres<F: Future<Output = ()>>(test: &str, body: impl FnOnce(String) -> F) {
+    let Ok(server) = std::env::var("EVENTS_TEST_POSTGRES_URL") else {
+        return events_tests::skip(&format!(
+            "on Postgres: `{test}`; set EVENTS_TEST_POSTGRES_URL to run it"
+        ));
+    };
+    let name = format!("events_test_{}", Uuid::now_v7().simple());
+    let (base, _) = server
+        .rsplit_once('/')
+        .expect("the address names a database");
+    let url = format!("{base}/{name}");
+    let admin = |sql: String| {
+        let server = &server;
+        async move {
+            let admin = sea_orm::Database::connect(server).await.unwrap();
+            admin.execute_unprepared(&sql).await.unwrap();
+            admin.close().await.unwrap();
+        }
+    };
+    block_on(admin(format!("CREATE DATABASE {name}")));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(body(url))));
+    block_on(admin(format!("DROP DATABASE {name} WITH (FORCE)")));
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}

@@ -42,6 +42,8 @@ impl Setting {
 pub struct Base {
     /// The store on it.
     pub store: Store,
+    /// Its address.
+    pub url: String,
     folder: Option<PathBuf>,
     server: Option<(Store, String)>,
 }
@@ -70,6 +72,7 @@ impl Base {
                     .await?;
                 Ok(Self {
                     store,
+                    url,
                     folder: Some(folder),
                     server: None,
                 })
@@ -88,8 +91,10 @@ impl Base {
                     .execute_unprepared(&format!("CREATE DATABASE {name}"))
                     .await?;
                 let (address, _) = url.rsplit_once('/').ok_or("a database in the address")?;
+                let url = format!("{address}/{name}");
                 Ok(Self {
-                    store: Store::connect(&format!("{address}/{name}")).await?,
+                    store: Store::connect(&url).await?,
+                    url,
                     folder: None,
                     server: Some((server, name)),
                 })

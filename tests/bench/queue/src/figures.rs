@@ -1,0 +1,78 @@
+//! Push and process beside the bare statements, and latency.
+
+use std::time::Instant;
+
+use crate::base::{Base, Setting};
+use crate::{BATCH, Error, MANY, SINGLES, bare, latency, ours, pushers};
+
+/// Each figure is the best of so many runs: noise only ever slows.
+const RUNS: usize = 3;
+
+/// Measures one database.
+pub async fn report(setting: &Setting) -> Result<(), Error> {
+    let bounds = setting.bounds();
+    let (mut singles, mut hundreds, mut process) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+    for _ in 0..RUNS {
+        let base = Base::new(setting).await?;
+        let floor = bare::Bare::new(&base).await?;
+        let ours = ours::Ours::new(&base)?;
+        best(&mut singles[0], SINGLES, ours.push_singles(SINGLES)).await?;
+        best(&mut singles[1], SINGLES, floor.push_singles(SINGLES)).await?;
+        ours.clear().await?;
+        floor.clear().await?;
+        best(&mut hundreds[0], MANY, ours.push_batches(MANY, BATCH)).await?;
+        best(&mut hundreds[1], MANY, floor.push_batches(MANY, BATCH)).await?;
+        best(&mut process[0], MANY, ours.process(BATCH)).await?;
+        best(&mut process[1], MANY, floor.process(BATCH)).await?;
+        ours.expect_done(MANY).await?;
+        base.remove().await?;
+    }
+    line(setting, "push, 1 a transaction", singles, Some(bounds[0]));
+    line(
+        setting,
+        "push, 100 a transaction",
+        hundreds,
+        Some(bounds[1]),
+    );
+    line(setting, "process, batches of 100", process, Some(bounds[2]));
+
+    let base = Base::new(setting).await?;
+    latency::report(setting, &base).await?;
+    base.remove().await?;
+    if !matches!(setting, Setting::Postgres(_)) {
+        let base = Base::new(setting).await?;
+        pushers::report(setting, &base).await?;
+        base.remove().await?;
+    }
+    Ok(())
+}
+
+/// The head of the lines.
+pub fn head(other: &str) {
+    println!(
+        "{:<16} {:<28} {:>10} {:>10} {:>7} {:>7}",
+        "database", "what", "ours/s", other, "ratio", "bound"
+    );
+}
+
+/// Keeps the best rate, in jobs a second.
+pub async fn best(
+    rate: &mut f64,
+    jobs: u32,
+    run: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    run.await?;
+    *rate = rate.max(f64::from(jobs) / start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A line of the table.
+pub fn line(setting: &Setting, what: &str, [ours, other]: [f64; 2], bound: Option<f64>) {
+    let bound = bound.map_or_else(|| "-".to_owned(), |bound| format!("{bound:.2}"));
+    println!(
+        "{:<16} {what:<28} {ours:>10.0} {other:>10.0} {:>7.2} {bound:>7}",
+        setting.name(),
+        ours / other
+    );
+}

@@ -27,6 +27,12 @@ pub enum FaultKind {
     MissingLoader,
     /// Two loaders of one model, or two models of one name.
     DuplicateModel,
+    /// Two upcasters of one event turn the same version.
+    DuplicateUpcaster,
+    /// An event's upcasters do not lead to its version.
+    MissingUpcaster,
+    /// An upcaster turns a version that its event does not have yet, or has now.
+    EarlyUpcaster,
     /// A listener waits for a commit, but the event cannot be kept until then.
     NotClone,
     /// Two events have one name.

@@ -27,6 +27,7 @@
 //! - [`category`](macro@category): marks a trait that many events extend and a listener can name.
 //! - [`Queue`], [`Job`], [`MemoryQueue`]: listeners that run later.
 //! - [`Model`]: a record that an event carries by key.
+//! - [`upcaster`](macro@upcaster): marks a function that turns a stored event of an older version into the next.
 //! - [`Fake`]: a dispatcher that records, for tests.
 //! - [`Catalog`]: what the program knows about its own events.
 //!
@@ -69,7 +70,7 @@ mod wiring;
 pub use builder::{EventsBuilder, Incident};
 pub use catalog::{
     Catalog, EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry, LockDifference, LockError,
-    QueueEntry, UniqueEntry, UniqueKey,
+    QueueEntry, UniqueEntry, UniqueKey, UpcasterEntry,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::{AfterCommit, Savepoint};
@@ -79,7 +80,7 @@ pub use delivery::{Attempt, Delivery};
 pub use dispatch::{
     DispatchError, Dispatched, ErrorPolicy, Failure, FailureCause, ListenerInfo, NotRun, Refusal,
 };
-pub use durable::{DecodeError, EncodeError, Model, ModelHandle};
+pub use durable::{DecodeError, EncodeError, Model, ModelHandle, UpcasterHandle};
 pub use erased::Dispatch;
 pub use event::{AnyEvent, Category, Event, Extends};
 pub use events::Events;
@@ -101,7 +102,7 @@ pub use scope::DeferError;
 pub use state::State;
 
 #[cfg(feature = "derive")]
-pub use events_macros::{Event, category, link_all, listener, listeners, model};
+pub use events_macros::{Event, category, link_all, listener, listeners, model, upcaster};
 
 /// Any error that a listener may return.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -5,7 +5,8 @@ pub use ::serde;
 
 pub use crate::durable::{
     DecodeError, EncodeError, LoadedBy, Loader, Model, ModelCodec, ModelHandle, ModelLoader,
-    ModelRecord, ModelRef, concrete, from_json, model_codec, to_json,
+    ModelRecord, ModelRef, Plain, Returned, UpcasterHandle, UpcasterRecord, concrete, from_json,
+    model_codec, old_payload, to_json,
 };
 pub use crate::erased::{ErasedEvent, Note, Outcome, as_category};
 pub use crate::event::{
@@ -21,6 +22,8 @@ pub use crate::listener::{
     assert_may_queue,
 };
 pub use crate::registry::{Handle, Registration};
+
+pub use crate::BoxError;
 
 /// A listener's answer, as its outcome.
 pub fn answer<T: Send + 'static>(answer: T) -> Outcome {

@@ -1,8 +1,8 @@
-//! What was linked: the events, listeners and model loaders that registered themselves before `main`.
+//! What was linked: the events, listeners, model loaders and upcasters that registered themselves before `main`.
 
 use std::sync::{Mutex, OnceLock};
 
-use crate::durable::ModelRecord;
+use crate::durable::{ModelRecord, UpcasterRecord};
 use crate::event::EventMeta;
 use crate::listener::ListenerRecord;
 use crate::sync::lock;
@@ -15,6 +15,8 @@ pub enum Registration {
     Listener(&'static ListenerRecord),
     /// A model's loader.
     Model(&'static ModelRecord),
+    /// An upcaster of an event.
+    Upcaster(&'static UpcasterRecord),
 }
 
 inventory::collect!(Registration);
@@ -41,6 +43,7 @@ pub(crate) struct Linked {
     pub(crate) events: Vec<&'static EventMeta>,
     pub(crate) listeners: Vec<&'static ListenerRecord>,
     pub(crate) models: Vec<&'static ModelRecord>,
+    pub(crate) upcasters: Vec<&'static UpcasterRecord>,
 }
 
 /// What was linked, gathered when first asked for. Every linked event has its number from then on.
@@ -51,12 +54,14 @@ pub(crate) fn linked() -> &'static Linked {
             events: Vec::new(),
             listeners: Vec::new(),
             models: Vec::new(),
+            upcasters: Vec::new(),
         };
         for registration in inventory::iter::<Registration> {
             match registration {
                 Registration::Event(meta) => linked.events.push(meta),
                 Registration::Listener(record) => linked.listeners.push(record),
                 Registration::Model(record) => linked.models.push(record),
+                Registration::Upcaster(record) => linked.upcasters.push(record),
             }
         }
         linked

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 
-use crate::durable::ModelRecord;
+use crate::durable::{ModelRecord, Upcasters};
 use crate::event::EventMeta;
 use crate::listener::Hears;
 use crate::table::{Rank, Wired, rank_for};
@@ -19,6 +19,7 @@ pub(crate) struct Wiring {
     events: Vec<&'static EventMeta>,
     models: HashMap<TypeId, &'static ModelRecord>,
     loaders: Vec<&'static ModelRecord>,
+    upcasters: Upcasters,
 }
 
 impl Wiring {
@@ -26,9 +27,11 @@ impl Wiring {
         wired: Vec<Wired>,
         events: Vec<&'static EventMeta>,
         loaders: Vec<&'static ModelRecord>,
+        upcasters: Upcasters,
     ) -> Self {
         let mut wiring = Self {
             events,
+            upcasters,
             ..Self::default()
         };
         for loader in &loaders {
@@ -78,6 +81,11 @@ impl Wiring {
     /// Every loader of a model.
     pub(crate) fn loaders(&self) -> &[&'static ModelRecord] {
         &self.loaders
+    }
+
+    /// Every upcaster.
+    pub(crate) fn upcasters(&self) -> &Upcasters {
+        &self.upcasters
     }
 
     /// The loader of a model's type.

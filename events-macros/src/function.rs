@@ -73,7 +73,7 @@ impl Function {
         }
     }
 
-    /// Refuses what the dispatcher could not call: `what` is "a listener" or "a loader".
+    /// Refuses what the dispatcher could not call: `what` is "a listener", "a loader" or "an upcaster".
     pub(crate) fn check(&self, what: &str, errors: &mut Errors) {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {

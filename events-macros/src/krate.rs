@@ -60,6 +60,7 @@ mod tests {
         let block = quote!(impl T { #[listener(E)] fn h(&self, event: &E) {} });
         let alone: TokenStream = krate.clone().into_iter().skip(1).collect();
         let handle = quote!(handle = L #krate);
+        let upcaster = quote!(E, from = 1, handle = U #krate);
         let loader = quote!(
             fn load(key: u64) -> Result<Option<M>, X> {
                 Ok(None)
@@ -78,6 +79,12 @@ mod tests {
                 ),
             ),
             crate::model::model(handle, loader),
+            crate::upcaster::upcaster(
+                upcaster,
+                quote!(
+                    fn up(old: Old) -> New {}
+                ),
+            ),
         ]
         .map(|tokens| tokens.to_string())
         .into()

@@ -29,6 +29,7 @@ mod options;
 mod span;
 mod suggest;
 mod text;
+mod upcaster;
 
 use proc_macro::TokenStream;
 
@@ -208,6 +209,44 @@ pub fn category(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn model(attr: TokenStream, item: TokenStream) -> TokenStream {
     model::model(attr.into(), item.into()).into()
+}
+
+/// Registers the function that turns a payload of one version of a durable event into one of the next.
+///
+/// ```text
+/// #[derive(Event)]
+/// #[event(durable, name = "order.paid", version = 3)]
+/// pub struct OrderPaid { pub order: u64, pub cents: u64, pub currency: String }
+///
+/// /// Version 1 counted whole euros.
+/// #[upcaster(OrderPaid, from = 1)]
+/// fn in_cents(old: V1) -> Result<V2, Overflow> {
+///     Ok(V2 { order: old.order, cents: old.euros.checked_mul(100).ok_or(Overflow)? })
+/// }
+///
+/// /// Version 2 knew euros only.
+/// #[upcaster(OrderPaid, from = 2)]
+/// fn with_currency(mut payload: serde_json::Value) -> serde_json::Value {
+///     payload["currency"] = "EUR".into();
+///     payload
+/// }
+/// ```
+///
+/// It takes a `serde_json::Value`, or a type that implements `Deserialize` and has the old form, and gives back a value
+/// that implements `Serialize` and has the next, or a `Result` of one. A model stands in a payload as
+/// `{"model": "customer", "key": 7}`. The function sees nothing but the payload, so that it gives the same each time.
+///
+/// Upcasters are found wherever in the program they stand, and are run one after the other up to the event's version.
+/// `build()` refuses two from one version, a gap between them, and one to which the event has no next version.
+///
+/// | option | |
+/// |---|---|
+/// | `from = 1` | The version that it takes. |
+/// | `handle = CENTS` | Also makes a static of this name, with the function's visibility, for `EventsBuilder::register_upcaster`. |
+/// | `crate = path` | Where `events_core` is, if not at `::events_core`. |
+#[proc_macro_attribute]
+pub fn upcaster(attr: TokenStream, item: TokenStream) -> TokenStream {
+    upcaster::upcaster(attr.into(), item.into()).into()
 }
 
 /// Links every direct dependency of the crate in which it stands, so that no crate of listeners is left out.

@@ -8,7 +8,7 @@ pub(crate) fn of(tokens: impl ToTokens) -> String {
     let mut text = String::with_capacity(spaced.len());
     for word in spaced.split(' ') {
         let apart = text.ends_with(|c: char| c.is_alphanumeric() || ",;+=>_".contains(c))
-            && word.starts_with(|c: char| c.is_alphanumeric() || "&'_+=(-".contains(c));
+            && word.starts_with(|c: char| c.is_alphanumeric() || "&'\"_+=(-".contains(c));
         if apart && !(text.ends_with('>') && word.starts_with('(')) {
             text.push(' ');
         }
@@ -31,5 +31,9 @@ mod tests {
             "dyn store::Shape + Send"
         );
         assert_eq!(of(quote!(Map<String, (u8, u8)>)), "Map<String, (u8, u8)>");
+        assert_eq!(
+            of(quote!(default, rename = "a b")),
+            "default, rename = \"a b\""
+        );
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use events_core::{
     AnyEvent, BoxError, Context, Event, Events, FaultKind, FromContext, MemoryQueue, Model, Needs,
-    State, category, listener, model,
+    State, category, listener, model, upcaster,
 };
+use serde_json::Value;
 
 struct Db;
 struct Cache;
@@ -82,6 +83,30 @@ struct Models {
     _another: Unloadable,
     #[event(model)]
     _needs_db: NeedsDb,
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "wiring.turned", version = 6)]
+struct Turned;
+
+#[upcaster(Turned, from = 2)]
+fn twice(old: Value) -> Value {
+    old
+}
+
+#[upcaster(Turned, from = 2)]
+fn twice_again(old: Value) -> Value {
+    old
+}
+
+#[upcaster(Turned, from = 4)]
+fn alone(old: Value) -> Value {
+    old
+}
+
+#[upcaster(Turned, from = 6)]
+fn too_early(old: Value) -> Value {
+    old
 }
 
 #[listener(Order)]
@@ -273,6 +298,52 @@ fn what_only_a_store_hands_in_is_refused_by_a_queue_in_memory() {
 }
 
 #[test]
+fn upcasters_lead_to_the_version_one_for_each_step() {
+    let kinds = [
+        FaultKind::DuplicateUpcaster,
+        FaultKind::MissingUpcaster,
+        FaultKind::EarlyUpcaster,
+    ];
+    let mut faults = faults(true);
+    faults.retain(|(kind, _)| kinds.contains(kind));
+    let expected = [
+        (
+            FaultKind::DuplicateUpcaster,
+            vec![
+                "`wiring.turned` has two upcasters from version 2: `wiring::twice` (tests/tests/wiring.rs:",
+                " and `wiring::twice_again` (tests/tests/wiring.rs:",
+            ],
+        ),
+        (
+            FaultKind::MissingUpcaster,
+            vec![
+                "`wiring.turned` has version 6 and the upcaster `wiring::twice_again` (tests/tests/wiring.rs:",
+                ") from version 2, but none from version 3: write one: `#[upcaster(Turned, from = 3)]`",
+            ],
+        ),
+        (
+            FaultKind::MissingUpcaster,
+            vec![
+                "`wiring::alone`",
+                ") from version 4, but none from version 5: ",
+            ],
+        ),
+        (
+            FaultKind::EarlyUpcaster,
+            vec![
+                "`wiring.turned` has version 6, and the upcaster `wiring::too_early` (tests/tests/wiring.rs:",
+                ") starts from version 6: raise the event's `version` to 7",
+            ],
+        ),
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for ((kind, parts), (found, text)) in expected.iter().zip(&faults) {
+        assert_eq!(kind, found, "{text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
+
+#[test]
 fn queued_listeners_need_a_queue() {
     let missing: Vec<_> = faults(false)
         .into_iter()
@@ -290,11 +361,15 @@ fn what_is_linked_is_expected_and_found() {
         .register(sound::HEARS)
         .build()
         .unwrap_err();
-    // The impostor and the models are wrong whatever listens; nothing else is.
+    // The impostor, the models and the upcasters are wrong whatever listens; nothing else is.
     assert!(
         error.faults().iter().all(|fault| matches!(
             fault.kind(),
-            FaultKind::DuplicateEvent | FaultKind::DuplicateModel
+            FaultKind::DuplicateEvent
+                | FaultKind::DuplicateModel
+                | FaultKind::DuplicateUpcaster
+                | FaultKind::MissingUpcaster
+                | FaultKind::EarlyUpcaster
         )),
         "{error}"
     );

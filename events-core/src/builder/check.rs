@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::upcasters::upcasters;
 use crate::durable::ModelRecord;
 use crate::event::EventMeta;
 use crate::events::Parts;
@@ -18,6 +19,7 @@ pub(super) fn all(parts: &Parts, expected: &[String]) -> Vec<Fault> {
     event_names(parts, &mut faults);
     listener_names(parts, &mut faults);
     models(parts, &mut faults);
+    upcasters(parts, &mut faults);
     for wired in parts.wiring.all() {
         check_listener(parts, wired, &mut faults);
     }

@@ -1,6 +1,7 @@
 //! The builder of dispatchers: state, queue, policy, and what is listened to besides what is linked.
 
 mod check;
+mod upcasters;
 
 pub(crate) use check::{check_job_names, check_listener};
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::dispatch::{ErrorPolicy, Failure, NotRun};
-use crate::durable::{ModelHandle, ModelRecord};
+use crate::durable::{ModelHandle, ModelRecord, UpcasterHandle, UpcasterRecord, Upcasters};
 use crate::event::{Category, Event, EventMeta};
 use crate::events::{Events, Parts};
 use crate::fake::{Fake, Fakes};
@@ -61,6 +62,7 @@ pub struct EventsBuilder {
     wired: Vec<Wired>,
     events: Vec<&'static EventMeta>,
     models: Vec<&'static ModelRecord>,
+    upcasters: Vec<&'static UpcasterRecord>,
     states: States,
     queue: Option<Arc<dyn Queue>>,
     policy: ErrorPolicy,
@@ -76,6 +78,7 @@ impl EventsBuilder {
             wired: Vec::new(),
             events: Vec::new(),
             models: Vec::new(),
+            upcasters: Vec::new(),
             states: States::default(),
             queue: None,
             policy: ErrorPolicy::default(),
@@ -194,6 +197,13 @@ impl EventsBuilder {
         self
     }
 
+    /// Adds an upcaster by its handle: see `handle` in [`upcaster`](macro@crate::upcaster). Its event is known then.
+    pub fn register_upcaster(mut self, upcaster: UpcasterHandle) -> Self {
+        self.events.push(upcaster.record().event());
+        self.upcasters.push(upcaster.record());
+        self
+    }
+
     /// Lets `build` fail unless a listener of this crate is linked: a crate that no code names is not, and its
     /// listeners are lost. Dashes and underscores are the same.
     pub fn expect_listeners_from(mut self, krate: &str) -> Self {
@@ -230,6 +240,8 @@ impl EventsBuilder {
         let mut events = self.events;
         events.extend(&linked.events);
         let models = models(self.models, &linked.models);
+        let mut upcasters = self.upcasters;
+        upcasters.extend(&linked.upcasters);
         let wanted = linked
             .listeners
             .iter()
@@ -252,7 +264,7 @@ impl EventsBuilder {
             registry::number_of(meta);
         }
         let parts = Parts {
-            wiring: Wiring::new(wired, events, models),
+            wiring: Wiring::new(wired, events, models, Upcasters::new(upcasters)),
             states: self.states,
             queue: self.queue,
             hook: self.hook.unwrap_or_else(|| Box::new(log)),

@@ -72,7 +72,7 @@ impl LockDifference {
         }
         Some(Self {
             path: path.to_owned(),
-            hints: hints(catalog, &now, &vanished),
+            hints: hints(catalog, &then, &now, &vanished),
             appeared,
             vanished,
         })

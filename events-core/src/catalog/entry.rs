@@ -18,6 +18,10 @@ pub struct EventEntry {
     pub durable: bool,
     /// The version of the wire form.
     pub version: Option<u32>,
+    /// The fields of the wire form in words, as the code has them: `amount: u64`. The types in them are not looked into.
+    pub fields: Vec<String>,
+    /// The upcasters that lead to the version, from the oldest version that can be read.
+    pub upcasters: Vec<UpcasterEntry>,
     /// The models that travel by key in its wire form.
     pub models: Vec<String>,
     /// The paths of the categories it extends.
@@ -36,6 +40,20 @@ pub struct EventEntry {
     pub queued: Vec<Hearing>,
     /// Its inline listeners in the order in which they run.
     pub inline: Vec<Hearing>,
+}
+
+/// One upcaster of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UpcasterEntry {
+    /// The version that it takes.
+    pub from: u32,
+    /// The path of its function.
+    pub name: String,
+    /// The file in which it is written, as the compiler names it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
 }
 
 /// One listener in the order of an event.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{
     Catalog, EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry, QueueEntry, UniqueEntry,
-    UniqueKey,
+    UniqueKey, UpcasterEntry,
 };
+use crate::durable::UpcasterRecord;
 use crate::event::{CategoryMeta, EventMeta};
 use crate::events::{Events, Inner};
 use crate::listener::{Hears, QueueOptions, Unique};
@@ -85,12 +86,17 @@ fn event(
         };
         entries.iter().filter_map(hearing).collect()
     };
+    let upcasters = inner.parts().wiring.upcasters().of(meta);
     let models = meta.durable.map_or(&[][..], |form| form.models);
     EventEntry {
         name: meta.name.map(str::to_owned),
         type_path: type_path(meta),
         durable: meta.durable.is_some(),
         version: meta.durable.map(|form| form.version),
+        fields: meta.durable.map_or_else(Vec::new, |form| {
+            form.fields.lines().map(str::to_owned).collect()
+        }),
+        upcasters: upcasters.iter().map(|record| upcaster(record)).collect(),
         models: models.iter().map(|model| model().1.to_owned()).collect(),
         categories: meta
             .categories
@@ -104,6 +110,16 @@ fn event(
         line: meta.line,
         queued: hearings(table.queued()),
         inline: hearings(table.inline()),
+    }
+}
+
+fn upcaster(record: &UpcasterRecord) -> UpcasterEntry {
+    let source = record.source();
+    UpcasterEntry {
+        from: record.from(),
+        name: record.name().to_owned(),
+        file: source.file.to_owned(),
+        line: source.line,
     }
 }
 

@@ -2,18 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Catalog;
 use super::lock::{About, Fact, word};
+use super::{Catalog, wire};
 
 /// Sentences about what vanished, one for one cause.
-pub(super) fn hints(catalog: &Catalog, now: &BTreeSet<Fact>, vanished: &[Fact]) -> Vec<String> {
+pub(super) fn hints(
+    catalog: &Catalog,
+    then: &BTreeSet<Fact>,
+    now: &BTreeSet<Fact>,
+    vanished: &[Fact],
+) -> Vec<String> {
     let subjects: BTreeSet<&About> = vanished.iter().map(|fact| &fact.about).collect();
     let known = |about: &About| now.iter().any(|fact| fact.about == *about);
     let mut hints = Vec::new();
     let mut lost: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
     for about in subjects {
         match about {
-            About::Event(name) => hints.extend(event(about, name, now, vanished)),
+            About::Event(name) => hints.extend(event(catalog, about, name, now, vanished)),
+            About::Upcaster(name) => hints.extend(wire::upcaster_gone(catalog, name, vanished)),
+            // Told for each event at once, below.
+            About::Wire(_) => {}
             About::Listener(_) if known(about) => {}
             About::Listener(name) => match renamed_to(catalog, name) {
                 Some(new) => hints.push(format!(
@@ -28,6 +36,7 @@ pub(super) fn hints(catalog: &Catalog, now: &BTreeSet<Fact>, vanished: &[Fact]) 
             }
         }
     }
+    hints.extend(wire::changed_in_silence(then, now));
     for (krate, names) in &lost {
         hints.push(linkage(catalog, *krate, names));
     }
@@ -43,14 +52,30 @@ pub(super) fn hints(catalog: &Catalog, now: &BTreeSet<Fact>, vanished: &[Fact]) 
     hints
 }
 
-fn event(about: &About, name: &str, now: &BTreeSet<Fact>, vanished: &[Fact]) -> Option<String> {
+fn event(
+    catalog: &Catalog,
+    about: &About,
+    name: &str,
+    now: &BTreeSet<Fact>,
+    vanished: &[Fact],
+) -> Option<String> {
     let before = version(vanished.iter().find(|fact| fact.about == *about)?);
     let after = now.iter().find(|fact| fact.about == *about);
     match (before, after.map(version)) {
-        (Some(before), Some(Some(after))) => Some(format!(
-            "The wire form of `{name}` changed from version {before} to version {after}. A program that has one \
-             version does not run jobs that were stored in the other: let the old ones run out first."
-        )),
+        (Some(before), Some(Some(after))) => {
+            let old = if wire::reaches(catalog, name, before) {
+                format!("Upcasters turn what was stored in version {before}.")
+            } else {
+                format!(
+                    "Nothing turns what was stored in version {before}: write an `#[upcaster(.., from = {before})]`, \
+                     or let the jobs run out first."
+                )
+            };
+            Some(format!(
+                "The wire form of `{name}` changed from version {before} to version {after}. {old} A program that has \
+                 version {before} leaves jobs of version {after} alone."
+            ))
+        }
         (Some(_), Some(None)) => Some(format!(
             "`{name}` has no wire form any more: jobs that were stored with it cannot run."
         )),

@@ -11,7 +11,7 @@ use std::path::{Path, absolute};
 use std::{env, fs};
 
 use super::difference::{LockDifference, LockError};
-use super::{Catalog, EventEntry, ListenerEntry};
+use super::{Catalog, EventEntry, ListenerEntry, wire};
 
 const HEADER: &str = "\
 # The named events and the listeners of this program: a contract, which `Catalog::check` holds the program to.
@@ -30,8 +30,10 @@ impl Catalog {
     /// With `EVENTS_LOCK=update` in the environment it writes the file instead, as [`write_lock`](Self::write_lock)
     /// does.
     ///
-    /// The file holds the names and versions of named events, and each listener by its full name with what it hears
-    /// and how it runs. It holds no places. Events without a name appear only where a listener hears them, and
+    /// The file holds the names and versions of named events, the fields and upcasters of those that are durable, and each
+    /// listener by its full name with what it hears and how it runs. So a wire form that changes without a step of its
+    /// version fails here. Of a field it holds the type as it is written and the attributes of serde: what changes inside
+    /// that type it does not see. It holds no places. Events without a name appear only where a listener hears them, and
     /// listeners that were added while the program runs not at all.
     ///
     /// Let a test in a file of its own call it: then no other test's listeners are linked.
@@ -87,6 +89,7 @@ impl Catalog {
     /// The text of the file.
     pub(super) fn lock(&self) -> String {
         let events: BTreeSet<String> = self.events.iter().filter_map(event).collect();
+        let wire: BTreeSet<String> = self.events.iter().flat_map(wire::lines).collect();
         let listeners: BTreeSet<String> = self
             .listeners
             .iter()
@@ -94,7 +97,7 @@ impl Catalog {
             .flat_map(listener)
             .collect();
         let mut text = HEADER.to_owned();
-        for lines in [events, listeners] {
+        for lines in [events, wire, listeners] {
             if !lines.is_empty() {
                 text.push('\n');
             }
@@ -146,6 +149,10 @@ pub(super) struct Fact {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum About {
     Event(String),
+    /// A field of an event's wire form.
+    Wire(String),
+    /// An upcaster of an event.
+    Upcaster(String),
     Listener(String),
     /// A line that this version does not write, such as the mark of a merge conflict.
     Unknown,
@@ -166,6 +173,10 @@ pub(super) fn facts(text: &str) -> BTreeSet<Fact> {
 fn about(line: &str) -> About {
     if let Some(rest) = line.strip_prefix("event ") {
         About::Event(first_word(rest).to_owned())
+    } else if let Some(rest) = line.strip_prefix(wire::FIELD) {
+        About::Wire(first_word(rest).to_owned())
+    } else if let Some(rest) = line.strip_prefix(wire::UPCASTER) {
+        About::Upcaster(first_word(rest).to_owned())
     } else if let Some(rest) = line.strip_prefix("listener ") {
         About::Listener(first_word(rest).to_owned())
     } else {

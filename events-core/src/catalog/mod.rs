@@ -11,10 +11,12 @@ mod lock;
 mod mermaid;
 mod table;
 mod why;
+mod wire;
 
 pub use difference::{LockDifference, LockError};
 pub use entry::{
     EventEntry, HeardBy, Hearing, HearsEntry, ListenerEntry, QueueEntry, UniqueEntry, UniqueKey,
+    UpcasterEntry,
 };
 
 use std::fmt;

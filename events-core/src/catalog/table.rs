@@ -55,6 +55,14 @@ pub(super) fn event_options(event: &EventEntry) -> String {
             .iter()
             .map(|path| format!("extends {path}")),
     );
+    if !event.upcasters.is_empty() {
+        let versions: Vec<String> = event
+            .upcasters
+            .iter()
+            .map(|upcaster| upcaster.from.to_string())
+            .collect();
+        options.push(format!("upcast from {}", versions.join(" ")));
+    }
     options.extend(event.models.iter().map(|model| format!("model {model}")));
     options.extend(
         event

@@ -55,6 +55,32 @@ pub enum DecodeError {
         /// Its key, as JSON.
         key: String,
     },
+    /// The program has no event of this name.
+    #[error("this program has no event named `{0}`")]
+    UnknownEvent(String),
+    /// The payload is of a version that the program cannot read.
+    #[error("the payload has version {version} of `{event}`, this program {known}")]
+    UnknownVersion {
+        /// The event's stored name.
+        event: &'static str,
+        /// The payload's version.
+        version: u32,
+        /// What the program has.
+        known: String,
+    },
+    /// An upcaster failed or panicked. Trying again cannot help.
+    #[error("the upcaster {upcaster}, from version {from} of `{event}`, failed: {error}")]
+    Upcast {
+        /// Its function, with file and line.
+        upcaster: String,
+        /// The event's stored name.
+        event: &'static str,
+        /// The version that it takes.
+        from: u32,
+        /// What it said.
+        #[source]
+        error: BoxError,
+    },
     /// No loader for a model is registered.
     #[error("no loader for the model `{0}` is registered: mark one with `#[model]`")]
     NoLoader(&'static str),
@@ -67,6 +93,19 @@ pub enum DecodeError {
         #[source]
         error: BoxError,
     },
+}
+
+impl DecodeError {
+    pub(crate) fn unknown_version(meta: &'static EventMeta, version: u32) -> Self {
+        Self::UnknownVersion {
+            event: meta.display_name(),
+            version,
+            known: match meta.durable {
+                Some(form) => format!("has version {}", form.version),
+                None => "has no wire form of it".to_owned(),
+            },
+        }
+    }
 }
 
 /// The event as its own type.

@@ -23,6 +23,8 @@ pub type Decoding<'a> = BoxFuture<'a, Result<Box<dyn AnyEvent>, DecodeError>>;
 pub struct DurableForm {
     /// The version of the wire form.
     pub version: u32,
+    /// Its fields in words, one on each line, for people to compare: names, types as written, attributes of serde.
+    pub fields: &'static str,
     /// Writes the payload as JSON.
     pub encode: fn(&dyn AnyEvent) -> Result<String, EncodeError>,
     /// Reads a payload, loading the models it names.

@@ -10,7 +10,7 @@ use super::job::{Job, JobFailure, Verdict, later};
 use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
-use crate::durable::{DecodeError, Loader};
+use crate::durable::DecodeError;
 use crate::event::AnyEvent;
 use crate::events::Events;
 use crate::extensions::Extensions;
@@ -27,7 +27,7 @@ use crate::table::{Entry, Table};
 pub struct Claimable {
     /// The event's stored name.
     pub event: &'static str,
-    /// The version of the event's wire form that this program reads.
+    /// A version of the event's wire form that this program reads: today's, or one that upcasters turn into it.
     pub version: u32,
     /// A name of the listener: today's, or one it had.
     pub listener: String,
@@ -166,15 +166,18 @@ impl Events {
             let (Some(name), Some(form)) = (meta.name, meta.durable) else {
                 continue;
             };
+            let older = self.inner().parts().wiring.upcasters().of(meta).iter();
+            let versions = std::iter::once(form.version).chain(older.map(|older| older.from()));
             for entry in self.inner().merged(meta).queued() {
                 let record = entry.record();
                 let Some(options) = record.queue else {
                     continue;
                 };
                 let names = std::iter::once(&*record.name).chain(record.formerly.iter().copied());
-                claimable.extend(names.map(|listener| Claimable {
+                let keys = names.flat_map(|name| versions.clone().map(move |of| (name, of)));
+                claimable.extend(keys.map(|(listener, version)| Claimable {
                     event: name,
-                    version: form.version,
+                    version,
                     listener: listener.to_owned(),
                     queue: options.queue,
                     blocks: record.kind == Kind::Sync,
@@ -198,15 +201,15 @@ impl Events {
                 format!("this program has no event named `{}`", job.event),
             );
         };
-        let version = meta.durable.map_or(0, |form| form.version);
-        if version != job.version {
-            return unknown(
-                ParkReason::UnknownVersion,
-                format!(
-                    "the job holds version {} of `{}`, this program has version {version}",
-                    job.version, job.event
-                ),
-            );
+        if !self
+            .inner()
+            .parts()
+            .wiring
+            .upcasters()
+            .reaches(meta, job.version)
+        {
+            let error = DecodeError::unknown_version(meta, job.version);
+            return unknown(ParkReason::UnknownVersion, error.to_string());
         }
         let table = self.inner().merged(meta);
         let found = table.queued().iter().find(|entry| {
@@ -236,20 +239,11 @@ impl Events {
     }
 
     async fn read(&self, job: &Job) -> Result<Box<dyn AnyEvent>, JobFailure> {
-        let form = self
-            .inner()
-            .parts()
-            .wiring
-            .event_named(&job.event)
-            .and_then(|meta| meta.durable);
-        let Some(form) = form else {
-            return Err(JobFailure::new(
-                ParkReason::Undecodable,
-                "the event has no wire form",
-            ));
+        let Some(meta) = self.inner().parts().wiring.event_named(&job.event) else {
+            return Err(unreadable(DecodeError::UnknownEvent(job.event.clone())));
         };
         let reading = CatchPanic::new(AssertUnwindSafe(|| {
-            (form.decode)(&job.payload, Loader(self))
+            self.reading(meta, job.version, &job.payload)
         }));
         match reading.await {
             Ok(Ok(event)) => Ok(event),
@@ -329,6 +323,11 @@ fn unreadable(error: DecodeError) -> JobFailure {
         DecodeError::NoLoader(_) => JobFailure::new(ParkReason::Unwired, message),
         DecodeError::Load { error, .. } => {
             JobFailure::new(ParkReason::Exhausted, message).with_error(error)
+        }
+        DecodeError::UnknownEvent(_) => JobFailure::new(ParkReason::UnknownEvent, message),
+        DecodeError::UnknownVersion { .. } => JobFailure::new(ParkReason::UnknownVersion, message),
+        DecodeError::Upcast { error, .. } => {
+            JobFailure::new(ParkReason::Undecodable, message).with_error(error)
         }
         DecodeError::Deserialize(_) | DecodeError::WrongModel { .. } => {
             JobFailure::new(ParkReason::Undecodable, message)

@@ -3,6 +3,7 @@
 mod ast;
 mod attr;
 mod expand;
+mod fields;
 mod valid;
 mod wire;
 

@@ -169,7 +169,7 @@ fn container(attr: &Attribute, errors: &mut Errors) {
 }
 
 /// The words of a `#[serde(..)]`, where they stand. What serde cannot read it reports itself.
-fn words(attr: &Attribute) -> Vec<(String, proc_macro2::Span)> {
+pub(super) fn words(attr: &Attribute) -> Vec<(String, proc_macro2::Span)> {
     let metas = match &attr.meta {
         Meta::List(list) => list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated),
         _ => return Vec::new(),

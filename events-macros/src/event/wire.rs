@@ -27,6 +27,7 @@ impl Event<'_> {
                 let codec = &model.codec;
                 quote_spanned!(here()=> #codec.model)
             });
+        let fields = self.fields_in_words();
         let codecs = self.codecs();
         let (written, read) = (self.definition(Side::Written), self.definition(Side::Read));
         let (encode, decode) = (self.encode(), self.decode());
@@ -35,6 +36,7 @@ impl Event<'_> {
             impl #p::Durable for #ident {}
             static __FORM: #p::DurableForm = #p::DurableForm {
                 version: #version,
+                fields: #fields,
                 encode: __encode,
                 decode: __decode,
                 models: &[#(#models),*],

@@ -105,10 +105,13 @@ fn reason_of(events: &Events, claimed: &Claimed) -> ParkReason {
     let job = &claimed.job;
     let known = events.claimable();
     let mut of_event = known.iter().filter(|known| known.event == job.event);
-    match of_event.next() {
-        None => ParkReason::UnknownEvent,
-        Some(known) if known.version != job.version => ParkReason::UnknownVersion,
-        Some(_) => ParkReason::UnknownListener,
+    let Some(first) = of_event.next() else {
+        return ParkReason::UnknownEvent;
+    };
+    if first.version == job.version || of_event.any(|known| known.version == job.version) {
+        ParkReason::UnknownListener
+    } else {
+        ParkReason::UnknownVersion
     }
 }
 

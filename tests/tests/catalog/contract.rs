@@ -197,18 +197,94 @@ fn a_listener_that_says_its_former_name_is_recognised() {
     );
 }
 
+const PAID: &str = "event order.paid version=2\n";
+const FIELD: &str = "wire order.paid version=2 customer: Customer #[event(model)]\n";
+const UPCASTER: &str = "upcaster order.paid from=1\n";
+
 #[test]
 fn another_version_tells_of_wire_forms() {
+    let before = [PAID, FIELD].map(|line| line.replace("version=2", "version=1"));
     assert_eq!(
-        said("version", &[("version=2", "version=1")]),
+        said(
+            "version",
+            &[(PAID, &before[0]), (FIELD, &before[1]), (UPCASTER, "")]
+        ),
         difference(
             "version",
-            "- event order.paid version=1\n+ event order.paid version=2\n",
+            &format!(
+                "- {}+ {PAID}- {}+ {FIELD}+ {UPCASTER}",
+                before[0], before[1]
+            ),
             &[
-                "The wire form of `order.paid` changed from version 1 to version 2. A program that has one version \
-               does not run jobs that were stored in the other: let the old ones run out first."
+                "The wire form of `order.paid` changed from version 1 to version 2. Upcasters turn what was stored in \
+                 version 1. A program that has version 1 leaves jobs of version 2 alone."
             ]
         )
+    );
+}
+
+#[test]
+fn another_version_without_an_upcaster_tells_of_jobs() {
+    assert_eq!(
+        said("no-upcaster", &[(PAID, "event order.paid version=7\n")]),
+        difference(
+            "no-upcaster",
+            &format!("- event order.paid version=7\n+ {PAID}"),
+            &[
+                "The wire form of `order.paid` changed from version 7 to version 2. Nothing turns what was stored in \
+                 version 7: write an `#[upcaster(.., from = 7)]`, or let the jobs run out first. A program that has \
+                 version 7 leaves jobs of version 2 alone."
+            ]
+        )
+    );
+}
+
+#[test]
+fn an_upcaster_that_vanished_is_missed() {
+    let gone = format!("{UPCASTER}upcaster order.paid from=0\n");
+    assert_eq!(
+        said("upcaster", &[(UPCASTER, &gone)]),
+        difference(
+            "upcaster",
+            "- upcaster order.paid from=0\n",
+            &[
+                "Nothing turns what was stored in version 0 of `order.paid` any more: such jobs cannot run. If the code \
+                 still has the upcaster, its crate is not linked."
+            ]
+        )
+    );
+}
+
+#[test]
+fn a_wire_form_that_changed_without_a_version_step_is_told_field_by_field() {
+    let before = "wire order.paid version=2 customer: Option<Customer>\n\
+                  wire order.paid version=2 note: String\n";
+    assert_eq!(
+        said("silent", &[(FIELD, before)]),
+        difference(
+            "silent",
+            "- wire order.paid version=2 customer: Option<Customer>\n\
+             - wire order.paid version=2 note: String\n\
+             + wire order.paid version=2 customer: Customer #[event(model)]\n",
+            &[
+                "The wire form of `order.paid` changed, and is version 2 as before: `customer: Option<Customer>` became \
+                 `customer: Customer #[event(model)]`, `note: String` is gone. What was stored in version 2 may not be \
+                 readable: raise the event's `version` to 3, and write an `#[upcaster(.., from = 2)]`. If nothing was \
+                 stored yet, or the JSON is the same, accept it."
+            ]
+        )
+    );
+    let less = "wire order.paid version=2 other: u8\n";
+    let text = said("silent-new", &[(FIELD, less)]);
+    let new = "`other: u8` is gone, `customer: Customer #[event(model)]` is new.";
+    assert!(text.contains(new), "{text}");
+}
+
+#[test]
+fn a_file_from_before_there_were_fields_lacks_lines_and_is_told_no_more() {
+    assert_eq!(
+        said("old-file", &[(FIELD, ""), (UPCASTER, "")]),
+        difference("old-file", &format!("+ {FIELD}+ {UPCASTER}"), &[])
     );
 }
 

@@ -2,7 +2,7 @@
 
 use events_core::{
     AnyEvent, BoxFuture, Capability, Event, Events, EventsBuilder, Job, JobFailure, Model,
-    PushError, Queue, State, category, listener, listeners, model,
+    PushError, Queue, State, category, listener, listeners, model, upcaster,
 };
 
 pub(crate) struct Stock;
@@ -147,4 +147,9 @@ pub(crate) fn builder() -> EventsBuilder {
         .state(Stock)
         .subscribe(Shelf)
         .listen("say \"paid\" [#1]", |_: &OrderPaid| {})
+}
+
+#[upcaster(OrderPaid, from = 1)]
+fn customers_by_key(old: u64) -> serde_json::Value {
+    serde_json::json!({ "customer": { "model": "customer", "key": old } })
 }

@@ -245,7 +245,7 @@ fn a_job_that_cannot_be_run_is_parked_with_its_reason() {
         parked(&version),
         (
             ParkReason::UnknownVersion,
-            "the job holds version 1 of `customer.merged`, this program has version 2".to_owned()
+            "the payload has version 1 of `customer.merged`, this program has version 2".to_owned()
         )
     );
     for payload in [

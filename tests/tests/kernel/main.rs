@@ -19,6 +19,7 @@ mod responses;
 mod runtime;
 mod subscribers;
 mod unchecked;
+mod upcast;
 mod user_panics;
 
 use std::sync::Mutex;

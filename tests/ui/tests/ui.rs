@@ -15,6 +15,7 @@ fn ui() {
         "listener",
         "listeners",
         "model",
+        "upcaster",
     ] {
         tests.compile_fail(format!("tests/ui/{group}/*.rs"));
     }

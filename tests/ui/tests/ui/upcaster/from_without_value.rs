@@ -1,0 +1,13 @@
+use events_core::{Event, upcaster};
+use serde_json::Value;
+
+#[derive(Event)]
+#[event(durable, name = "order.paid", version = 2)]
+struct OrderPaid;
+
+#[upcaster(OrderPaid, from)]
+fn up(old: Value) -> Value {
+    old
+}
+
+fn main() {}

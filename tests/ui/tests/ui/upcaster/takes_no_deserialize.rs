@@ -1,0 +1,16 @@
+use events_core::{Event, upcaster};
+use serde_json::Value;
+
+#[derive(Event)]
+#[event(durable, name = "order.paid", version = 2)]
+struct OrderPaid;
+
+struct Old;
+
+#[upcaster(OrderPaid, from = 1)]
+fn up(old: Old) -> Value {
+    let Old = old;
+    Value::Null
+}
+
+fn main() {}

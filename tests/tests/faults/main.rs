@@ -10,9 +10,11 @@ mod hook;
 mod kill;
 #[path = "../worker/kit.rs"]
 mod kit;
+mod lapse;
 mod order;
 mod poison;
 mod postgres;
 mod process;
 mod share;
 mod stop;
+mod strace;

@@ -117,10 +117,24 @@ const URL: &str = "EVENTS_FAULTS_URL";
 const FOLDER: &str = "EVENTS_FAULTS_FOLDER";
 const MODULE: &str = "EVENTS_FAULTS_MODULE";
 const PLACES: &str = "EVENTS_FAULTS_PLACES";
+const LAPSE: &str = "EVENTS_FAULTS_LAPSE";
+/// After how many seconds without a sign of life the workers here take others for dead.
+const SHORT: u64 = 3;
+/// So many that a worker does not look for its own row while a test runs.
+const PATIENT: u64 = 3_600;
 
 impl Process {
     /// Starts a worker of a module's listeners.
     pub(crate) fn start(base: &Base, module: &str, places: usize) -> Self {
+        Self::start_with(base, module, places, SHORT)
+    }
+
+    /// Starts one that does not notice that others took it for dead.
+    pub(crate) fn start_patient(base: &Base, module: &str, places: usize) -> Self {
+        Self::start_with(base, module, places, PATIENT)
+    }
+
+    fn start_with(base: &Base, module: &str, places: usize, lapse: u64) -> Self {
         let program = std::env::current_exe().expect("this program");
         let child = Command::new(program)
             .args(["--exact", "process::worker", "--nocapture"])
@@ -128,6 +142,7 @@ impl Process {
             .env(FOLDER, &base.folder)
             .env(MODULE, module)
             .env(PLACES, places.to_string())
+            .env(LAPSE, lapse.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -146,6 +161,13 @@ impl Process {
             .arg(self.0.id().to_string())
             .status();
         assert!(status.expect("kill").success());
+    }
+
+    /// Tells it to end, waits until it has, and says whether it did so in order.
+    pub(crate) async fn end(mut self) -> bool {
+        drop(self.0.stdin.take());
+        kit::until("the process has ended", async || self.has_ended()).await;
+        self.0.wait().expect("a status").success()
     }
 
     /// Ends it without a word, and waits until it has.
@@ -201,6 +223,7 @@ fn worker() {
     };
     let base = Base::existing(&url, Path::new(&std::env::var(FOLDER).unwrap()));
     let places = std::env::var(PLACES).unwrap().parse().unwrap();
+    let lapse = std::env::var(LAPSE).unwrap().parse().unwrap();
     kit::runtime().block_on(async {
         let store = base.store().await;
         let events = events(&module, &store, &base);
@@ -212,7 +235,8 @@ fn worker() {
         let worker = Worker::new(&events, &store)
             .concurrency(places)
             .poll_every(Duration::from_millis(10))
-            .heartbeat_lapse(Duration::from_secs(3));
+            .grace(Duration::from_secs(2))
+            .heartbeat_lapse(Duration::from_secs(lapse));
         let stop = async {
             let _ = told.await;
         };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use events_core::{Event, State, listener};
-use events_std::Worker;
-use sea_orm::{ConnectionTrait, Statement};
+use events_std::{Tx, Worker};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::kill::{dispatch_all, number, workers};
 use crate::kit::{Base, on_every_database, states, until};
@@ -83,6 +83,152 @@ async fn rows(store: &events_std::Store) -> Vec<(i64, i64, i64, i32)> {
                 row.try_get_by_index(1).unwrap(),
                 row.try_get_by_index(2).unwrap(),
                 row.try_get_by_index(3).unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// How a run ends in the process that has lost its claim. In the test's own process each succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+enum Ending {
+    Succeeds,
+    Fails,
+    /// Until the process gives it back at its shutdown.
+    Never,
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "faults.stale")]
+struct Stale(Ending);
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "faults.stale_last")]
+struct StaleLast(Ending);
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "faults.stale_written")]
+struct StaleWritten;
+
+async fn waits(ending: Ending, effects: &Effects) -> Result<(), &'static str> {
+    let here = effects.is_marked(&std::process::id().to_string());
+    effects.write(&format!("starts, here: {here}"));
+    let gate = if here { "go on here" } else { "go on there" };
+    while !effects.is_marked(gate) || (!here && ending == Ending::Never) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    effects.write(&format!("ends, here: {here}"));
+    if here || ending == Ending::Succeeds {
+        Ok(())
+    } else {
+        Err("too late")
+    }
+}
+
+#[listener(Stale, queue, tries = 5)]
+async fn is_tried_again(event: &Stale, effects: &State<Effects>) -> Result<(), &'static str> {
+    waits(event.0, effects).await
+}
+
+#[listener(StaleLast, queue, tries = 1)]
+async fn is_parked(event: &StaleLast, effects: &State<Effects>) -> Result<(), &'static str> {
+    waits(event.0, effects).await
+}
+
+#[listener(StaleWritten, queue)]
+async fn writes(_: &StaleWritten, tx: &Tx, effects: &State<Effects>) -> Result<(), sea_orm::DbErr> {
+    tx.execute_unprepared("INSERT INTO written (number) VALUES (1)")
+        .await?;
+    waits(Ending::Succeeds, effects).await.unwrap();
+    Ok(())
+}
+
+/// The process that was stopped goes on without having noticed, and says how each of its runs ended, while others
+/// run the same jobs: nothing of what it says may count.
+#[test]
+fn what_it_says_while_others_run_its_jobs_changes_no_row() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let create = "CREATE TABLE written (number BIGINT NOT NULL)";
+        store.writer().execute_unprepared(create).await.unwrap();
+        let events = events(module_path!(), &store, &base);
+        let effects = Effects::of(&base);
+        effects.mark(&std::process::id().to_string());
+        let process = Process::start_patient(&base, module_path!(), 20);
+        let endings = [Ending::Succeeds, Ending::Fails, Ending::Never];
+        dispatch_all(&store, &events, endings.into_iter().map(Stale)).await;
+        dispatch_all(&store, &events, [Ending::Fails].into_iter().map(StaleLast)).await;
+        let mut all = 4;
+        // On SQLite nobody could take over: the transaction keeps all others from writing.
+        if store.backend() == DbBackend::Postgres {
+            dispatch_all(&store, &events, [StaleWritten].into_iter()).await;
+            all += 1;
+        }
+        let lines = |line: &str| {
+            let lines = Effects::of(&base).lines();
+            lines.iter().filter(|written| *written == line).count()
+        };
+        until("all run there", async || {
+            lines("starts, here: false") == all
+        })
+        .await;
+        process.signal("STOP");
+        let test = async {
+            until("all run here", async || lines("starts, here: true") == all).await;
+            let before = running(&store).await;
+            assert_eq!(before.len(), all);
+            effects.mark("go on there");
+            process.signal("CONT");
+            // At its end it has written all that it had to say.
+            assert!(process.end().await);
+            // All but the one that never ends.
+            assert_eq!(lines("ends, here: false"), all - 1);
+            assert_eq!(running(&store).await, before);
+            effects.mark("go on here");
+            let done = [0, 0, number(all), 0];
+            until("all is done", async || states(&store).await == done).await;
+        };
+        let stop = tokio::sync::watch::Sender::new(false);
+        // A job whose process died runs alone, so that each needs a worker of its own.
+        let working = (0..all).map(|_| {
+            let worker = Worker::new(&events, &store).heartbeat_lapse(Duration::from_secs(3));
+            let mut stop = stop.subscribe();
+            tokio::spawn(worker.run_until(async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            }))
+        });
+        let working: Vec<_> = working.collect();
+        test.await;
+        stop.send_replace(true);
+        let mut accepted = 0;
+        for worker in working {
+            accepted += worker.await.unwrap().unwrap().ended;
+        }
+        assert_eq!(accepted, u64::try_from(all).unwrap());
+        assert_eq!(lines("ends, here: true"), all);
+        let written = i64::from(store.backend() == DbBackend::Postgres);
+        let rows = "SELECT COUNT(*) FROM written";
+        assert_eq!(crate::kit::number(&store, rows).await, written);
+    });
+}
+
+/// What the store knows of the claims there are.
+async fn running(store: &events_std::Store) -> Vec<(i64, i64, i64, i64, i32)> {
+    let rows = store
+        .writer()
+        .query_all_raw(Statement::from_string(
+            store.backend(),
+            "SELECT id, fence, worker, changed_at, attempts FROM events_jobs WHERE state = 1 ORDER BY id",
+        ))
+        .await
+        .unwrap();
+    rows.iter()
+        .map(|row| {
+            (
+                row.try_get_by_index(0).unwrap(),
+                row.try_get_by_index(1).unwrap(),
+                row.try_get_by_index(2).unwrap(),
+                row.try_get_by_index(3).unwrap(),
+                row.try_get_by_index(4).unwrap(),
             )
         })
         .collect()

@@ -1,0 +1,206 @@
+//! Workers of which no lock tells anything, as those of other machines: their heartbeat alone does. And claims of
+//! workers that are entered nowhere.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use events_core::{Event, State, listener};
+use events_std::{Store, Worker};
+use sea_orm::{ConnectionTrait, Statement};
+
+use crate::kill::{dispatch_all, workers};
+use crate::kit::{Base, number, on_every_database, states, until};
+use crate::process::{Effects, events};
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "faults.left")]
+struct Abandoned(i64);
+
+#[listener(Abandoned, queue)]
+async fn picks_up(event: &Abandoned, effects: &State<Effects>) {
+    effects.write(&event.0.to_string());
+}
+
+/// A worker as another process might have entered it.
+struct Row<'r> {
+    boot: &'r str,
+    /// Path, device, inode.
+    lock: Option<(String, i64, i64)>,
+    process: i64,
+}
+
+impl Row<'_> {
+    async fn enter(self, store: &Store) -> i64 {
+        let lock = self.lock;
+        let row = store.writer().query_one_raw(Statement::from_sql_and_values(
+            store.backend(),
+            "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
+             started_at, heartbeat_at) VALUES ('other', 'elsewhere', $1, $2, $3, $4, $5, '[]', 0, 0) RETURNING id",
+            [
+                self.boot.into(),
+                self.process.into(),
+                lock.as_ref().map(|(path, ..)| path.clone()).into(),
+                lock.as_ref().map(|(_, device, _)| *device).into(),
+                lock.as_ref().map(|(.., inode)| *inode).into(),
+            ],
+        ));
+        row.await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+}
+
+/// Hands all pending jobs to a worker, as its claim would.
+async fn hand_to(store: &Store, worker: i64) {
+    let take = "UPDATE events_jobs SET state = 1, attempts = attempts + 1, fence = fence + 1, worker = $1 \
+                WHERE state = 0";
+    store
+        .writer()
+        .execute_raw(Statement::from_sql_and_values(
+            store.backend(),
+            take,
+            [worker.into()],
+        ))
+        .await
+        .unwrap();
+}
+
+fn boot() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    boot.trim().to_owned()
+}
+
+const LAPSE: Duration = Duration::from_secs(3);
+
+#[test]
+fn where_no_lock_can_tell_the_heartbeat_does_whatever_the_clocks_say() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        let unlocked = base.folder.join("a lock that nobody holds");
+        let file = std::fs::File::create(&unlocked)
+            .unwrap()
+            .metadata()
+            .unwrap();
+        let (device, inode) = (file.dev().cast_signed(), file.ino().cast_signed());
+        let path = |path: &std::path::Path| path.display().to_string();
+        let (missing, boot) = (base.folder.join("missing"), boot());
+        let others = [
+            // Another machine, or another start of this one: its file may be anything here.
+            ("another", Some((path(&unlocked), device, inode))),
+            // This machine, but its file is not to be seen from here, as in a container.
+            (&boot, Some((path(&missing), device, inode))),
+            // Another file of the same name.
+            (&boot, Some((path(&unlocked), device, inode + 1))),
+            // No lock at all.
+            (&boot, None),
+        ];
+        let mut process = 0;
+        for (boot, lock) in others {
+            process += 1;
+            dispatch_all(&store, &events, (0..2).map(Abandoned)).await;
+            let row = Row {
+                boot,
+                lock,
+                process,
+            };
+            let other = row.enter(&store).await;
+            hand_to(&store, other).await;
+        }
+        let all_running = [0, 8, 0, 0];
+        let test = async {
+            let start = Instant::now();
+            let mut beat = 0_i64;
+            until("they beat for longer than the lapse", async || {
+                // A clock that is set back, and one from the year 5138.
+                beat += 1;
+                let at = if beat % 2 == 0 {
+                    -beat
+                } else {
+                    100_000_000_000_000 + beat
+                };
+                let update =
+                    format!("UPDATE events_workers SET heartbeat_at = {at} WHERE name = 'other'");
+                store.writer().execute_unprepared(&update).await.unwrap();
+                assert_eq!(states(&store).await, all_running);
+                start.elapsed() > LAPSE + Duration::from_secs(1)
+            })
+            .await;
+            let stopped = Instant::now();
+            until("they are taken for dead", async || {
+                states(&store).await == [0, 0, 8, 0]
+            })
+            .await;
+            let took = stopped.elapsed();
+            assert!(took > LAPSE - Duration::from_millis(500), "{took:?}");
+            assert_eq!(workers(&store).await, 1);
+        };
+        Worker::new(&events, &store)
+            .heartbeat_lapse(LAPSE)
+            .run_until(test)
+            .await
+            .unwrap();
+        check_rows(&store, 8).await;
+        assert_eq!(Effects::of(&base).lines().len(), 8);
+    });
+}
+
+/// The attempt that was lost cost nothing, each hold had a fence of its own, and none ran beside others.
+async fn check_rows(store: &Store, all: i64) {
+    let right = "SELECT COUNT(*) FROM events_jobs WHERE attempts = 1 AND fence = 2 AND alone AND worker IS NULL";
+    assert_eq!(number(store, right).await, all);
+}
+
+#[test]
+fn a_lock_that_nobody_holds_tells_of_a_death_at_once_though_the_heart_seems_to_beat() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        let unlocked = base.folder.join("a lock that nobody holds");
+        let file = std::fs::File::create(&unlocked)
+            .unwrap()
+            .metadata()
+            .unwrap();
+        let lock = (
+            unlocked.display().to_string(),
+            file.dev().cast_signed(),
+            file.ino().cast_signed(),
+        );
+        dispatch_all(&store, &events, (0..2).map(Abandoned)).await;
+        let row = Row {
+            boot: &boot(),
+            lock: Some(lock),
+            process: 1,
+        };
+        let other = row.enter(&store).await;
+        hand_to(&store, other).await;
+        let taken_over = until("they are done", async || {
+            states(&store).await == [0, 0, 2, 0]
+        });
+        // An hour without a sign of life would be no reason.
+        Worker::new(&events, &store)
+            .heartbeat_lapse(Duration::from_hours(1))
+            .run_until(taken_over)
+            .await
+            .unwrap();
+        check_rows(&store, 2).await;
+        assert!(!unlocked.exists(), "the file is removed with the row");
+    });
+}
+
+#[test]
+fn claims_of_a_worker_that_is_entered_nowhere_are_given_back() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        dispatch_all(&store, &events, (0..5).map(Abandoned)).await;
+        hand_to(&store, 4_711).await;
+        let found = until("they are done", async || {
+            states(&store).await == [0, 0, 5, 0]
+        });
+        Worker::new(&events, &store)
+            .heartbeat_lapse(Duration::from_hours(1))
+            .run_until(found)
+            .await
+            .unwrap();
+        check_rows(&store, 5).await;
+    });
+}

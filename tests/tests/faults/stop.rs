@@ -190,7 +190,8 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
         let stop = tokio::sync::watch::Sender::new(false);
         // A job whose process died runs alone, so that each needs a worker of its own.
         let working = (0..all).map(|_| {
-            let worker = Worker::new(&events, &store).heartbeat_lapse(Duration::from_secs(3));
+            // Long enough for these not to take each other for dead on a busy machine.
+            let worker = Worker::new(&events, &store).heartbeat_lapse(Duration::from_secs(6));
             let mut stop = stop.subscribe();
             tokio::spawn(worker.run_until(async move {
                 let _ = stop.wait_for(|stop| *stop).await;

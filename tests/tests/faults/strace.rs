@@ -110,7 +110,7 @@ fn scenario() {
 /// System calls that are counted together.
 struct Calls {
     name: &'static str,
-    calls: &'static str,
+    set: &'static str,
     /// Of these files only. None: of all.
     files: &'static [&'static str],
 }
@@ -122,22 +122,22 @@ const OF_FILES: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,unlin
 const SQLITE: &[Calls] = &[
     Calls {
         name: "database",
-        calls: OF_FILES,
+        set: OF_FILES,
         files: &["test.db", "test.db-wal", "test.db-shm"],
     },
     Calls {
         name: "checkpoint",
-        calls: OF_FILES,
+        set: OF_FILES,
         files: &["test.db"],
     },
     Calls {
         name: "removal",
-        calls: "unlink,ftruncate",
+        set: "unlink,ftruncate",
         files: &["test.db-wal", "test.db-shm"],
     },
     Calls {
         name: "effects",
-        calls: "write",
+        set: "write",
         files: &["effects"],
     },
 ];
@@ -145,12 +145,12 @@ const SQLITE: &[Calls] = &[
 const POSTGRES: &[Calls] = &[
     Calls {
         name: "sends",
-        calls: "sendto,sendmsg,writev",
+        set: "sendto,sendmsg,writev",
         files: &[],
     },
     Calls {
         name: "effects",
-        calls: "write",
+        set: "write",
         files: &["effects"],
     },
 ];
@@ -160,9 +160,9 @@ impl Calls {
     fn run(&self, base: &Base, kill_at: Option<usize>) -> Output {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o"]).arg(log(base));
-        strace.arg(format!("--trace={}", self.calls));
+        strace.arg(format!("--trace={}", self.set));
         if let Some(call) = kill_at {
-            strace.arg(format!("--inject={}:signal=KILL:when={call}", self.calls));
+            strace.arg(format!("--inject={}:signal=KILL:when={call}", self.set));
         }
         for file in self.files {
             strace.arg("-P").arg(base.folder.join(file));

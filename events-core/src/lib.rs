@@ -29,6 +29,7 @@
 //! - [`Model`]: a record that an event carries by key.
 //! - [`upcaster`](macro@upcaster): marks a function that turns a stored event of an older version into the next.
 //! - [`Fake`]: a dispatcher that records, for tests.
+//! - [`Golden`]: stored payloads in the tree, for a test that holds the program to them.
 //! - [`Catalog`]: what the program knows about its own events.
 //!
 //! **A crate of listeners that no code names is not linked, and its listeners are lost.** Name it (`use that_crate as
@@ -56,6 +57,7 @@ mod extensions;
 mod fake;
 mod fault;
 mod future;
+mod golden;
 mod listener;
 mod pattern;
 mod queue;
@@ -88,6 +90,7 @@ pub use extensions::Extensions;
 pub use fake::Fake;
 pub use fault::{BuildError, Fault, FaultKind};
 pub use future::BoxFuture;
+pub use golden::{Golden, GoldenError};
 pub use listener::{
     Arguments, Backoff, Durable, FromContext, Heard, IntoListener, IntoOutcome, Kind, Needs,
     OnMissing, QueueOptions, Source, Subscriber,

@@ -33,7 +33,7 @@ impl Catalog {
     /// The file holds the names and versions of named events, the fields and upcasters of those that are durable, and each
     /// listener by its full name with what it hears and how it runs. So a wire form that changes without a step of its
     /// version fails here. Of a field it holds the type as it is written and the attributes of serde: what changes inside
-    /// that type it does not see. It holds no places. Events without a name appear only where a listener hears them, and
+    /// that type it does not see, but a test with [`Golden`](crate::Golden) does. It holds no places. Events without a name appear only where a listener hears them, and
     /// listeners that were added while the program runs not at all.
     ///
     /// Let a test in a file of its own call it: then no other test's listeners are linked.

@@ -1,7 +1,8 @@
 //! The canonical events as they are stored and heard: names, payloads, models by key, and what must never be seen.
 //!
 //! The files in `golden/` are what programs have stored under these names. A change of one breaks jobs that wait
-//! already: give the event a new version instead.
+//! already: give the event a new version
+//! and an upcaster instead, and keep the old file.
 
 mod gone;
 mod items;

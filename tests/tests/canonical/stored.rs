@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use events_core::{
-    AnyEvent, BoxFuture, Capability, Events, Job, MemoryQueue, PushError, Queue, State, listener,
+    AnyEvent, BoxFuture, Capability, Events, Golden, Job, MemoryQueue, PushError, Queue, State,
+    listener,
 };
 use events_std::{
     IntegrationCreated, IntegrationDisabled, IntegrationHealthChanged, IntegrationSynced,
@@ -94,16 +95,26 @@ fn every_event_is_stored_under_its_name() {
 
 #[test]
 fn payloads_are_as_they_have_always_been() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for job in jobs() {
-        let (event, version, payload) = (job.event, job.version, job.payload);
-        let stored = format!(
-            "{{\n  \"event\": \"{event}\",\n  \"version\": {version},\n  \"payload\": {payload}\n}}\n"
-        );
-        let kept = std::fs::read_to_string(golden.join(format!("{event}.json"))).unwrap();
-        assert_eq!(stored, kept, "the wire form of `{event}` has changed");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let golden = Golden::new(&folder);
+    let rows = Rows::at_first();
+    for event in rows.events() {
+        golden.check(&*event).unwrap();
     }
-    assert_eq!(golden.read_dir().unwrap().count(), NAMES.len());
+    let events = dispatcher(rows, Recorder::default());
+    let read = block_on(golden.read_all(&events)).unwrap();
+    let read: BTreeSet<_> = read.iter().map(|event| event.name()).collect();
+    assert_eq!(read, BTreeSet::from(NAMES));
+    // Whatever was stored is kept: there is a file of each version, and nothing else.
+    let versions = jobs().into_iter().flat_map(|job| {
+        (1..=job.version).map(move |version| format!("{}.v{version}.json", job.event))
+    });
+    let files = folder.read_dir().unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        files.collect::<BTreeSet<_>>(),
+        versions.collect::<BTreeSet<_>>()
+    );
 }
 
 #[test]

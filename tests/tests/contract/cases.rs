@@ -48,7 +48,12 @@ fn bench<E: Engine>(engine: &E) -> Bench<'_, E> {
 }
 
 /// A job as a dispatch would push it.
-fn job<E: Engine>(bench: &Bench<'_, E>, event: &str, listener: &str, payload: &str) -> Job {
+pub(crate) fn job<E: Engine>(
+    bench: &Bench<'_, E>,
+    event: &str,
+    listener: &str,
+    payload: &str,
+) -> Job {
     let id = Uuid::now_v7();
     Job {
         id,

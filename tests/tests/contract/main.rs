@@ -7,6 +7,7 @@ mod kit;
 mod memory;
 mod options;
 mod store;
+mod upgrade;
 
 /// Runs every case on every engine. A case takes an engine that is fresh.
 macro_rules! engines {
@@ -16,6 +17,7 @@ macro_rules! engines {
                 cases: all_or_none, attempts_and_backoff, parked_and_retried, failed_hook, delay, retry_for,
                     missing_model, undecodable, unknown, two_workers, cancelled;
                 options: times_out, jitter, unique, unique_until_start, in_order;
+                upgrade: upgrade;
             );
         })*
     };

@@ -8,6 +8,7 @@ mod deferring;
 mod durable;
 mod failures;
 mod fakes;
+mod golden;
 mod heard;
 mod locks;
 mod lost_attempts;

@@ -2,6 +2,10 @@
 
 mod events;
 mod record;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod rows;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod service;
 
 pub use events::{OperationCompleted, OperationFailed, OperationStarted};
 pub use record::{Direction, IntegrationLog};

@@ -1,10 +1,13 @@
 //! The record of one entry of the operation log.
 
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use events_core::Model;
 use serde_json::Value;
+
+use crate::error::UnknownWord;
 
 /// One entry of the operation log: what an integration did, or is doing.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,5 +101,13 @@ impl fmt::Display for Direction {
             Self::Inbound => "inbound",
             Self::Outbound => "outbound",
         })
+    }
+}
+
+impl FromStr for Direction {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        UnknownWord::or_one_of([Self::Inbound, Self::Outbound], word)
     }
 }

@@ -3,3 +3,4 @@
 
 mod integration;
 mod kit;
+mod operation;

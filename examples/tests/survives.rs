@@ -2,11 +2,38 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use sea_orm::{ConnectionTrait, Database};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_deliveries");
+
+/// Random choices that a run can repeat.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let seed = match std::env::var("EVENTS_FAULTS_SEED") {
+            Ok(seed) => seed.parse().expect("a number"),
+            Err(_) => RandomState::new().build_hasher().finish(),
+        };
+        eprintln!("EVENTS_FAULTS_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number below `end`: `SplitMix64`.
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let below = (z ^ (z >> 31)) % u64::try_from(end).expect("a number");
+        usize::try_from(below).expect("a number")
+    }
+}
 
 fn in_folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
@@ -126,17 +153,19 @@ fn with_a_store_the_jobs_are_rows_and_end_the_same_way() {
     assert_eq!(standing(&drain(&store)), [0, 2, 0]);
 }
 
-/// Killed while it dispatches, or while it works, several times over: every alert whose dispatch was heard of is paged.
-fn survives(store: &str, name: &str, rounds: usize) {
-    const ALERTS: usize = 400;
+/// Killed at random points while it dispatches, and while it works: every alert whose dispatch was heard of is paged.
+fn survives(store: &str, name: &str) {
+    const ALERTS: usize = 300;
+    const ROUNDS: usize = 5;
+    let mut dice = Dice::new();
     let mut said = Vec::new();
     let mut dispatched = BTreeSet::new();
-    for round in 0..rounds {
+    for round in 0..ROUNDS {
         let from = round * ALERTS;
         let file = alerts(&format!("{name}.jsonl"), from, ALERTS);
         let mut dispatching = Running::start(&["--store", store, "--deliveries", &file]);
-        // Each dispatch is a line. The third round is killed when its own worker runs.
-        let point = (97 * (round + 1)) % ALERTS + ALERTS * usize::from(round == 2);
+        // Each dispatch is a line, and so is each run by its own worker, which comes after all dispatches.
+        let point = 1 + dice.below(ALERTS + ALERTS / 2);
         dispatching.hear(point);
         let lines = dispatching.kill();
         let heard = lines.iter().filter(|line| line.contains(" audit ")).count();
@@ -145,7 +174,7 @@ fn survives(store: &str, name: &str, rounds: usize) {
         said.extend(lines);
 
         let mut working = Running::start(&["--store", store, "work", "--drain"]);
-        working.hear(31 * (round + 1));
+        working.hear(1 + dice.below(ALERTS / 2));
         said.extend(working.kill());
     }
     let last = drain(store);
@@ -160,7 +189,29 @@ fn survives(store: &str, name: &str, rounds: usize) {
 
 #[test]
 fn what_a_killed_process_dispatched_is_run_by_the_next() {
-    survives(&sqlite("killed.db"), "killed", 4);
+    survives(&sqlite("killed.db"), "killed");
+}
+
+#[test]
+fn so_it_is_on_postgres() {
+    let Ok(server) = std::env::var("EVENTS_TEST_POSTGRES_URL") else {
+        return events_tests::skip("on Postgres: EVENTS_TEST_POSTGRES_URL is not set");
+    };
+    let name = format!("events_example_{}", std::process::id());
+    let administer = |statement: String| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let admin = Database::connect(&server).await.expect("Postgres answers");
+            let done = admin.execute_unprepared(&statement).await;
+            done.expect("a database of its own");
+        });
+    };
+    administer(format!("CREATE DATABASE {name}"));
+    let (address, _) = server.rsplit_once('/').expect("a database in the address");
+    survives(&format!("{address}/{name}"), "killed_on_postgres");
+    administer(format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
 #[cfg(unix)]

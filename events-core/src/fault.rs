@@ -35,6 +35,8 @@ pub enum FaultKind {
     EarlyUpcaster,
     /// A listener waits for a commit, but the event cannot be kept until then.
     NotClone,
+    /// An inline listener asks for a transaction, but runs after its commit.
+    NoTransaction,
     /// Two events have one name.
     DuplicateEvent,
     /// Two listeners have one name.

@@ -96,8 +96,8 @@ pub use listener::{
     OnMissing, QueueOptions, Source, Subscriber,
 };
 pub use queue::{
-    Capability, Claimable, Drained, Job, JobFailure, MemoryQueue, NotAParkReason, ParkReason,
-    Parked, PushError, Queue, Verdict,
+    Capability, Claimable, Drained, InlineListeners, Job, JobFailure, MemoryQueue, NotAParkReason,
+    ParkReason, Parked, PushError, Queue, Verdict,
 };
 pub use registry::Handle;
 pub use runtime::Subscription;

@@ -59,13 +59,25 @@ pub(crate) struct Entry {
     /// The way to the category that the listener hears.
     pub(crate) upcast: Option<Arc<dyn Any + Send + Sync>>,
     resolved: Option<Arc<[Resolved]>>,
-    /// Whether it asks for what only a transaction, or the run of a job, brings.
-    pub(crate) wants_extension: bool,
+    /// The types of what it asks for that only a transaction, or the run of a job, brings.
+    extensions: Option<Arc<[TypeId]>>,
 }
 
 impl Entry {
     pub(crate) fn record(&self) -> &Record {
         &self.wired.record
+    }
+
+    /// Whether it asks for what only a transaction, or the run of a job, brings.
+    pub(crate) fn wants_extension(&self) -> bool {
+        self.extensions.is_some()
+    }
+
+    /// Whether it asks for a value of this type that only a transaction, or the run of a job, brings.
+    pub(crate) fn wants(&self, id: TypeId) -> bool {
+        self.extensions
+            .as_ref()
+            .is_some_and(|wanted| wanted.contains(&id))
     }
 }
 
@@ -163,10 +175,7 @@ impl Table {
             flags::ASYNC,
         );
         flags |= flag(!queued.is_empty(), flags::QUEUED);
-        flags |= flag(
-            inline.iter().any(|entry| entry.wants_extension),
-            flags::EXTENSION,
-        );
+        flags |= flag(inline.iter().any(Entry::wants_extension), flags::EXTENSION);
         flags |= flag(inline.is_empty() && queued.is_empty(), flags::EMPTY);
         flags |= flag(!faults.is_empty(), flags::REFUSES);
         let calls = HotSlice::new(
@@ -243,7 +252,7 @@ fn flag(set: bool, flag: u32) -> u32 {
 }
 
 fn after_commit(meta: &EventMeta) -> u32 {
-    flag(meta.after_commit, flags::AFTER_COMMIT)
+    flag(meta.after_commit || meta.announced, flags::AFTER_COMMIT)
 }
 
 /// How closely the listener names the event, if it hears it at all.
@@ -294,11 +303,21 @@ fn entry(
         wired: wired.clone(),
         rank,
         upcast,
-        wants_extension: needs
-            .iter()
-            .any(|(_, need)| matches!(need, Need::Extension)),
+        extensions: extensions(&needs),
         resolved: resolve(needs, wired, meta, states, faults),
     }
+}
+
+/// The types of the extensions among what is needed.
+fn extensions(needs: &[(usize, Need)]) -> Option<Arc<[TypeId]>> {
+    let wanted: Arc<[TypeId]> = needs
+        .iter()
+        .filter_map(|(_, need)| match need {
+            Need::Extension { id } => Some(*id),
+            Need::State { .. } | Need::Instance { .. } => None,
+        })
+        .collect();
+    (!wanted.is_empty()).then_some(wanted)
 }
 
 /// Whether the type that the listener's call casts to is one that the event has. The macros always write it so;
@@ -339,7 +358,7 @@ fn resolve(
                 _ => faults.push(Fault::missing_instance(&wired.record, meta, name)),
             },
             // A transaction, or the run of a job, brings it.
-            Need::Extension => {}
+            Need::Extension { .. } => {}
         }
     }
     Some(resolved.into())

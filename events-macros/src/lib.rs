@@ -58,6 +58,7 @@ use proc_macro::TokenStream;
 /// | `extends(A, B)` | Makes the event a member of these categories. |
 /// | `response = T` | Lets listeners answer: they return `T` or `Option<T>`, or a `Result` of one of these. |
 /// | `after_commit` | The event's inline listeners wait for the commit of an open transaction. Needs `Clone`. |
+/// | `announced` | Dispatched in a transaction, the event's inline listeners run in one job that is written with its rows, at least once, through crashes. Needs `durable`. |
 /// | `crate = path` | Where `events_core` is, if not at `::events_core`. |
 ///
 /// | `#[event(..)]` on a field | |

@@ -132,7 +132,7 @@ struct Handed;
 
 impl<'a> FromContext<'a> for &'a Handed {
     fn needs(needs: &mut Needs) {
-        needs.extension();
+        needs.extension::<Handed>();
     }
 
     fn from_context(cx: &Context<'a>) -> Result<Self, BoxError> {

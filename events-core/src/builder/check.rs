@@ -8,7 +8,7 @@ use crate::event::EventMeta;
 use crate::events::Parts;
 use crate::fault::{Fault, FaultKind, place};
 use crate::listener::{FailedHook, Hears, Need, Needs, QueueOptions};
-use crate::queue::Capability;
+use crate::queue::{Capability, Job};
 use crate::registry;
 use crate::table::{Record, Wired, rank_for};
 
@@ -82,6 +82,12 @@ fn listener_names(parts: &Parts, faults: &mut Vec<Fault>) {
     let mut seen: HashMap<&str, &Record> = HashMap::new();
     for wired in parts.wiring.all() {
         let record = &wired.record;
+        if record.name == Job::ANNOUNCEMENT {
+            let what = "has the name that stands for announcements".to_owned();
+            let cure = "give it another name: `#[listener(.., name = \"..\")]`".to_owned();
+            let fault = Fault::new(FaultKind::DuplicateListener, what, cure);
+            faults.push(fault.at(record).on(heard(record)));
+        }
         let former = record.formerly.iter().copied();
         for name in std::iter::once(&*record.name).chain(former) {
             if let Some(first) = seen.insert(name, record) {
@@ -165,10 +171,35 @@ pub(crate) fn check_job_names<'w>(
 pub(crate) fn check_listener(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
     let record = &wired.record;
     needs(parts, wired, faults);
+    if record.queue.is_none() {
+        without_transaction(parts, record, faults);
+    }
     match record.queue {
         Some(options) => queued(parts, record, options, faults),
         None if record.after_commit => kept(parts, record, faults),
         None => {}
+    }
+}
+
+/// An inline listener that asks for the transaction cannot hear an event whose listeners wait for its commit.
+fn without_transaction(parts: &Parts, record: &Record, faults: &mut Vec<Fault>) {
+    let wants = |(_, need): &(usize, Need)| matches!(need, Need::Extension { .. });
+    if !record
+        .needs
+        .into_iter()
+        .flat_map(Needs::of)
+        .any(|need| wants(&need))
+    {
+        return;
+    }
+    for meta in parts.wiring.events() {
+        if (meta.after_commit || meta.announced) && rank_for(record, meta).is_some() {
+            let what =
+                "asks for the transaction, but the event's inline listeners run after its commit";
+            let cure = "queue the listener: its job has a transaction of its own";
+            let fault = Fault::new(FaultKind::NoTransaction, what.to_owned(), cure.to_owned());
+            faults.push(fault.at(record).on(meta.display_name().to_owned()));
+        }
     }
 }
 
@@ -218,7 +249,7 @@ fn needs(parts: &Parts, wired: &Wired, faults: &mut Vec<Fault>) {
 /// Whether the listener or its hook asks for what only a queue of a store has.
 fn wants_transaction(record: &Record, options: &QueueOptions) -> bool {
     let mut of_listener = record.needs.into_iter().flat_map(Needs::of);
-    of_listener.any(|(_, need)| matches!(need, Need::Extension))
+    of_listener.any(|(_, need)| matches!(need, Need::Extension { .. }))
         || options.failed.is_some_and(|hook| hook.wants_extension())
 }
 

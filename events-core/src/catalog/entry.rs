@@ -30,6 +30,8 @@ pub struct EventEntry {
     pub response: Option<String>,
     /// Whether all its inline listeners wait for the commit of an open transaction.
     pub after_commit: bool,
+    /// Whether all its inline listeners, where it is dispatched in a transaction, run in a job of that transaction.
+    pub announced: bool,
     /// The doc comment.
     pub doc: String,
     /// The file that declares it, as the compiler names it.

@@ -105,6 +105,7 @@ fn event(
             .collect(),
         response: meta.response.map(str::to_owned),
         after_commit: meta.after_commit,
+        announced: meta.announced,
         doc: meta.doc.to_owned(),
         file: meta.file.to_owned(),
         line: meta.line,

@@ -49,6 +49,9 @@ pub(super) fn event_options(event: &EventEntry) -> String {
     if event.after_commit {
         options.push("after_commit".to_owned());
     }
+    if event.announced {
+        options.push("announced".to_owned());
+    }
     options.extend(
         event
             .categories

@@ -250,6 +250,40 @@ pub(crate) async fn dispatch_job(
     report.failures.into_iter().next()
 }
 
+/// Runs the inline listeners of an event that came back from a job.
+pub(crate) async fn run_inline(
+    events: &Events,
+    event: &dyn AnyEvent,
+    delivery: Delivery,
+    attempt: Attempt,
+    extensions: &Extensions,
+) -> Option<Box<Report>> {
+    let meta = event.any_meta();
+    let table = events.inner().merged(meta);
+    if !table.faults().is_empty() {
+        let refusal = Refusal::Unwired(table.faults().to_vec());
+        return Some(Box::new(Report::refused(meta, refusal)));
+    }
+    let terms = Terms {
+        attempt,
+        extensions: Some(extensions),
+        until_answer: false,
+    };
+    let mut failures = Vec::new();
+    let table = if table.flags() & (flags::CONDITION | flags::QUEUED) == 0 {
+        table
+    } else {
+        let cx = Context::new(events, event, &table);
+        let willing = willing(&cx, table.inline(), &mut failures, events.policy());
+        Arc::new(Table::of(willing, Vec::new(), Vec::new(), 0))
+    };
+    let cx = Context::new(events, event, &table)
+        .of_delivery(Some(delivery))
+        .on_terms(Some(&terms));
+    let report = Run::new(cx).await;
+    complete(report, failures, 0, false)
+}
+
 /// Runs the listeners that waited for a commit. Failures go to the error hook: nobody waits for them.
 pub(crate) async fn run_waiting(waiting: Waiting) {
     let Waiting {
@@ -282,6 +316,34 @@ fn complete(
     Some(report)
 }
 
+/// What of the table's listeners forbids a dispatch in this mode.
+fn hindrance(table: &Table, mode: Mode, announced: bool) -> Option<Refusal> {
+    let info = |entry: &Entry| ListenerInfo(entry.record().clone());
+    if !table.faults().is_empty() {
+        return Some(Refusal::Unwired(table.faults().to_vec()));
+    }
+    let inline = table.inline();
+    if mode == Mode::Sync
+        && let Some(entry) = inline
+            .iter()
+            .find(|entry| entry.record().kind == Kind::Async)
+    {
+        return Some(Refusal::AsyncListener(info(entry)));
+    }
+    if mode == Mode::JobsOnly
+        && !announced
+        && let Some(entry) = inline.first()
+    {
+        return Some(Refusal::InlineListener(info(entry)));
+    }
+    if mode != Mode::Transaction
+        && let Some(entry) = inline.iter().find(|entry| entry.wants_extension())
+    {
+        return Some(Refusal::NeedsTransaction(info(entry)));
+    }
+    None
+}
+
 /// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
 fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Option<Box<Report>>> {
     let meta = event.any_meta();
@@ -306,23 +368,9 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
     {
         return Err(None);
     }
-    if !table.faults().is_empty() {
-        return refused(Refusal::Unwired(table.faults().to_vec()));
-    }
-    if mode == Mode::Sync
-        && let Some(entry) = table
-            .inline()
-            .iter()
-            .find(|entry| entry.record().kind == Kind::Async)
-    {
-        return refused(Refusal::AsyncListener(ListenerInfo(entry.record().clone())));
-    }
-    if mode == Mode::JobsOnly
-        && let Some(entry) = table.inline().first()
-    {
-        return refused(Refusal::InlineListener(ListenerInfo(
-            entry.record().clone(),
-        )));
+    let announced = meta.announced && mode.holds_transaction();
+    if let Some(refusal) = hindrance(&table, mode, announced) {
+        return refused(refusal);
     }
     if mode != Mode::Transaction
         && table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0
@@ -337,32 +385,31 @@ fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Optio
             waiting: None,
         });
     }
-    if mode != Mode::Transaction
-        && let Some(entry) = table.inline().iter().find(|entry| entry.wants_extension)
-    {
-        return refused(Refusal::NeedsTransaction(ListenerInfo(
-            entry.record().clone(),
-        )));
-    }
     let mut failures = Vec::new();
     let cx = Context::new(events, event, &table);
     let queued = willing(&cx, table.queued(), &mut failures, ErrorPolicy::RunAll);
     // Jobs are pushed first, so a failure there comes before every inline listener.
-    let inline = if failures.is_empty() || events.policy() == ErrorPolicy::RunAll {
+    let inline = if announced {
+        // They run in the announcement, and so do their conditions.
+        Vec::new()
+    } else if failures.is_empty() || events.policy() == ErrorPolicy::RunAll {
         willing(&cx, table.inline(), &mut failures, events.policy())
     } else {
         Vec::new()
     };
     let (inline, waiting) = match mode {
-        Mode::Transaction => inline.into_iter().partition(|entry| entry.wants_extension),
+        Mode::Transaction => inline.into_iter().partition(Entry::wants_extension),
         Mode::Async | Mode::Sync | Mode::JobsOnly => split_for_commit(events, meta, inline),
     };
-    if !mode.holds_transaction() && !queued.is_empty() && scope::transaction_is_open(events) {
+    if !mode.holds_transaction()
+        && (!queued.is_empty() || meta.announced)
+        && scope::transaction_is_open(events)
+    {
         return refused(Refusal::TransactionOpen);
     }
-    let delivery = (!waiting.is_empty() || !queued.is_empty()).then(|| cx.delivery());
+    let delivery = (!waiting.is_empty() || !queued.is_empty() || announced).then(|| cx.delivery());
     let jobs = match delivery {
-        Some(delivery) => match jobs_for(event, &queued, delivery) {
+        Some(delivery) => match jobs_for(event, &queued, announced, delivery) {
             Ok(jobs) => jobs,
             Err(refusal) => return refused(refusal),
         },
@@ -442,16 +489,20 @@ fn split_for_commit(
 fn jobs_for(
     event: &dyn AnyEvent,
     queued: &[Entry],
+    announced: bool,
     delivery: Delivery,
 ) -> Result<Vec<Job>, Refusal> {
-    if queued.is_empty() {
+    if queued.is_empty() && !announced {
         return Ok(Vec::new());
     }
     let payload: Arc<str> = caught(|| event.payload())
         .unwrap_or_else(|message| Err(EncodeError::Panicked(message)))
         .map_err(Refusal::Encode)?
         .into();
-    let mut jobs = Vec::with_capacity(queued.len());
+    let mut jobs = Vec::with_capacity(queued.len() + usize::from(announced));
+    if announced {
+        jobs.push(Job::announcement(event, &payload, delivery));
+    }
     for entry in queued {
         // The keys are made by the user's functions.
         let job = caught(|| Job::for_listener(event, entry.record(), &payload, delivery));

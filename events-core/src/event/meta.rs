@@ -52,6 +52,8 @@ pub struct EventMeta {
     pub(crate) type_id: TypeId,
     /// Whether all its inline listeners wait for the commit of an open transaction.
     pub after_commit: bool,
+    /// Whether all its inline listeners, where it is dispatched in a transaction, run in a job of that transaction.
+    pub announced: bool,
     /// How to clone it, if it is `Clone`.
     pub clone: Option<CloneFn>,
     /// How to print it, if it is `Debug`.
@@ -83,6 +85,7 @@ impl EventMeta {
             line,
             type_id: TypeId::of::<()>(),
             after_commit: false,
+            announced: false,
             clone: None,
             debug: None,
             durable: None,

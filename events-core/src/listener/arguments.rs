@@ -78,7 +78,7 @@ impl<A> Arg<A> {
 pub(crate) enum Need {
     State { id: TypeId, name: &'static str },
     Instance { id: TypeId, name: &'static str },
-    Extension,
+    Extension { id: TypeId },
 }
 
 /// Collects what a listener's arguments need. Only the kernel makes one: an argument that could put another in its place
@@ -97,9 +97,11 @@ impl Needs {
         });
     }
 
-    /// The argument needs a value that only a transaction or the run of a job brings, as the transaction itself.
-    pub fn extension(&mut self) {
-        self.push(Need::Extension);
+    /// The argument needs a value of type `T` that only a transaction or the run of a job brings, as the transaction
+    /// itself.
+    pub fn extension<T: Any + Send + Sync>(&mut self) {
+        let id = TypeId::of::<T>();
+        self.push(Need::Extension { id });
     }
 
     fn instance<T: Any + Send + Sync>(&mut self) {

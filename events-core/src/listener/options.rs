@@ -164,7 +164,7 @@ impl FailedHook {
         let needs = self.needs();
         needs
             .iter()
-            .any(|(_, need)| matches!(need, Need::Extension))
+            .any(|(_, need)| matches!(need, Need::Extension { .. }))
     }
 
     /// Runs it.

@@ -11,7 +11,7 @@ use super::ParkReason;
 use crate::BoxError;
 use crate::delivery::Delivery;
 use crate::event::AnyEvent;
-use crate::listener::ListenerRecord;
+use crate::listener::{ListenerRecord, QueueOptions};
 
 /// One queued listener's share of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,35 @@ pub struct Job {
 }
 
 impl Job {
+    /// What stands for the listener in an announcement: the job in which all inline listeners of an
+    /// `#[event(announced)]` run. No listener has this name.
+    pub const ANNOUNCEMENT: &'static str = "*";
+
+    /// The job in which the event's inline listeners run.
+    pub(crate) fn announcement(
+        event: &dyn AnyEvent,
+        payload: &Arc<str>,
+        delivery: Delivery,
+    ) -> Self {
+        let meta = event.any_meta();
+        Self {
+            id: Uuid::now_v7(),
+            queue: QueueOptions::DEFAULT_QUEUE.to_owned(),
+            event: meta.display_name().to_owned(),
+            version: meta.durable.map_or(1, |form| form.version),
+            payload: payload.clone(),
+            listener: Self::ANNOUNCEMENT.to_owned(),
+            delivery,
+            run_at: delivery.at,
+            expires_at: None,
+            unique_key: None,
+            unique_until: None,
+            order_key: None,
+            trace: None,
+            attempts: 0,
+        }
+    }
+
     /// The job of a listener, or none if it is not queued.
     pub(crate) fn for_listener(
         event: &dyn AnyEvent,

@@ -1,6 +1,7 @@
 //! Queued listeners: the port that a queue implements, the jobs it holds, and what runs one of them.
 
 mod capability;
+mod inline;
 mod job;
 mod memory;
 mod port;
@@ -8,6 +9,7 @@ mod process;
 mod reason;
 
 pub use capability::Capability;
+pub use inline::InlineListeners;
 pub use job::{Job, JobFailure, Verdict};
 pub use memory::{Drained, MemoryQueue, Parked};
 pub use port::{PushError, Queue};

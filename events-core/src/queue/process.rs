@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::ParkReason;
 use super::job::{Job, JobFailure, Verdict, later};
+use super::{ParkReason, inline};
 use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
@@ -57,6 +57,9 @@ impl Events {
 
     /// As [`process`](Self::process), with values that the listener may ask for, as the job's transaction.
     pub async fn process_with(&self, job: &Job, extensions: &Extensions) -> Verdict {
+        if job.listener == Job::ANNOUNCEMENT {
+            return self.announce(job, extensions).await;
+        }
         let (entry, options) = match self.listener_of(job) {
             Ok(found) => found,
             Err(failure) => return Verdict::Park(failure),
@@ -148,6 +151,10 @@ impl Events {
     /// another attempt, or, after the last one, the job is to be parked for `reason`.
     #[must_use]
     pub fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
+        if job.listener == Job::ANNOUNCEMENT {
+            let failure = JobFailure::new(reason, message);
+            return retry_or_park(job, &ANNOUNCED, self.now(), failure);
+        }
         match self.listener_of(job) {
             Ok((_, options)) => {
                 let failure = JobFailure::new(reason, message);
@@ -168,7 +175,15 @@ impl Events {
             };
             let older = self.inner().parts().wiring.upcasters().of(meta).iter();
             let versions = std::iter::once(form.version).chain(older.map(|older| older.from()));
-            for entry in self.inner().merged(meta).queued() {
+            let table = self.inner().merged(meta);
+            if meta.announced {
+                claimable.extend(
+                    versions
+                        .clone()
+                        .map(|version| announcements(name, version, &table)),
+                );
+            }
+            for entry in table.queued() {
                 let record = entry.record();
                 let Some(options) = record.queue else {
                     continue;
@@ -182,7 +197,7 @@ impl Events {
                     queue: options.queue,
                     blocks: record.kind == Kind::Sync,
                     timeout: options.timeout,
-                    wants_transaction: entry.wants_extension,
+                    wants_transaction: entry.wants_extension(),
                     hook_wants_transaction:
                         options.failed.is_some_and(|hook| hook.wants_extension()),
                     unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
@@ -192,14 +207,39 @@ impl Events {
         claimable
     }
 
+    /// Runs an announcement: all inline listeners of its event.
+    async fn announce(&self, job: &Job, extensions: &Extensions) -> Verdict {
+        if job.attempts > ANNOUNCED.max_tries() {
+            return Verdict::Park(JobFailure::new(
+                ParkReason::Exhausted,
+                "the last attempt that it may have did not come to its end",
+            ));
+        }
+        let event = match self.read(job).await {
+            Ok(event) => event,
+            Err(failure) if failure.reason() == ParkReason::Exhausted => {
+                return retry_or_park(job, &ANNOUNCED, self.now(), failure);
+            }
+            Err(failure) => return Verdict::Park(failure),
+        };
+        let attempt = attempt(job, &ANNOUNCED, self.now());
+        match self
+            .run_inline(&*event, job.delivery, attempt, extensions)
+            .await
+        {
+            Ok(()) => Verdict::Done,
+            Err(error) => {
+                let failure = JobFailure::new(ParkReason::Exhausted, text_of(&error));
+                retry_or_park(job, &ANNOUNCED, self.now(), failure)
+            }
+        }
+    }
+
     /// The listener of a job, by its stored name or one it had before.
     fn listener_of(&self, job: &Job) -> Result<(Entry, &'static QueueOptions), JobFailure> {
         let unknown = |reason, message: String| Err(JobFailure::new(reason, message));
         let Some(meta) = self.inner().parts().wiring.event_named(&job.event) else {
-            return unknown(
-                ParkReason::UnknownEvent,
-                format!("this program has no event named `{}`", job.event),
-            );
+            return unknown(ParkReason::UnknownEvent, no_event(&job.event));
         };
         if !self
             .inner()
@@ -239,12 +279,27 @@ impl Events {
     }
 
     async fn read(&self, job: &Job) -> Result<Box<dyn AnyEvent>, JobFailure> {
-        let Some(meta) = self.inner().parts().wiring.event_named(&job.event) else {
-            return Err(unreadable(DecodeError::UnknownEvent(job.event.clone())));
+        self.decode(&job.event, job.version, &job.payload).await
+    }
+
+    /// Makes a stored event again from its wire form: upcasters turn it into today's version, then the models that it
+    /// names are loaded.
+    ///
+    /// # Errors
+    ///
+    /// If this program has no such event, or cannot read this version of it, the payload cannot be read, or a model is
+    /// gone or cannot be loaded: [`JobFailure::reason`] tells which. `Exhausted` is a loader that failed, which may
+    /// succeed later.
+    pub async fn decode(
+        &self,
+        event: &str,
+        version: u32,
+        payload: &str,
+    ) -> Result<Box<dyn AnyEvent>, JobFailure> {
+        let Some(meta) = self.inner().parts().wiring.event_named(event) else {
+            return Err(unreadable(DecodeError::UnknownEvent(event.to_owned())));
         };
-        let reading = CatchPanic::new(AssertUnwindSafe(|| {
-            self.reading(meta, job.version, &job.payload)
-        }));
+        let reading = CatchPanic::new(AssertUnwindSafe(|| self.reading(meta, version, payload)));
         match reading.await {
             Ok(Ok(event)) => Ok(event),
             Ok(Err(error)) => Err(unreadable(error)),
@@ -255,6 +310,28 @@ impl Events {
             )),
         }
     }
+}
+
+/// How an announcement is tried again: as a listener that says nothing of it.
+static ANNOUNCED: QueueOptions = QueueOptions::new(QueueOptions::DEFAULT_QUEUE);
+
+/// What a worker must know of an event's announcements.
+fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable {
+    Claimable {
+        event,
+        version,
+        listener: Job::ANNOUNCEMENT.to_owned(),
+        queue: ANNOUNCED.queue,
+        blocks: inline::blocks(table),
+        timeout: None,
+        wants_transaction: false,
+        hook_wants_transaction: false,
+        unique_until_start: false,
+    }
+}
+
+fn no_event(name: &str) -> String {
+    format!("this program has no event named `{name}`")
 }
 
 fn attempt(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Attempt {

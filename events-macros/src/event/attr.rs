@@ -13,6 +13,7 @@ const OPTIONS: Vocabulary = &[
     ("version", "version = 2"),
     ("durable", "durable"),
     ("after_commit", "after_commit"),
+    ("announced", "announced"),
     ("response", "response = Answer"),
     ("extends", "extends(Category)"),
     ("crate", "crate = path::to::events_core"),
@@ -27,6 +28,7 @@ pub(super) struct Options {
     pub(super) version: Option<Given<u32>>,
     pub(super) durable: Option<Given<()>>,
     pub(super) after_commit: Option<Given<()>>,
+    pub(super) announced: Option<Given<()>>,
     pub(super) response: Option<Given<Type>>,
     pub(super) extends: Vec<Path>,
     pub(super) krate: Option<Given<Path>>,
@@ -53,6 +55,7 @@ impl Options {
             "version" => self.version = Some(option.count()?),
             "durable" => self.durable = Some(option.flag()?),
             "after_commit" => self.after_commit = Some(option.flag()?),
+            "announced" => self.announced = Some(option.flag()?),
             "response" => {
                 let value = option.equals()?;
                 let ty =

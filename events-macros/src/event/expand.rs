@@ -56,6 +56,9 @@ impl Event<'_> {
         if self.options.after_commit.is_some() {
             assign("after_commit", quote!(true));
         }
+        if self.options.announced.is_some() {
+            assign("announced", quote!(true));
+        }
         if let Some(response) = &self.options.response {
             let response = text::of(&response.value);
             assign("response", some(quote!(#response)));

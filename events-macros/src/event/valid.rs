@@ -41,6 +41,9 @@ fn generics(event: &Event<'_>, errors: &mut Errors) {
 
 fn options(event: &Event<'_>, errors: &mut Errors) {
     let options = &event.options;
+    if let (Some(announced), Some(_)) = (&options.announced, &options.after_commit) {
+        errors.at(announced.span(), "an announced event's listeners run in a job of the transaction, so they wait for its commit anyway: remove `after_commit`");
+    }
     if let Some(name) = &options.name {
         errors.take(names::event(&name.value));
     }
@@ -83,6 +86,9 @@ fn options(event: &Event<'_>, errors: &mut Errors) {
 fn transient(event: &Event<'_>, errors: &mut Errors) {
     if let Some(version) = &event.options.version {
         errors.at(version.span(), "`version` counts the changes of a wire form, and this event has none: add `durable`, or remove it");
+    }
+    if let Some(announced) = &event.options.announced {
+        errors.at(announced.span(), "an announcement is a stored job, and this event is never stored: add `durable` and a `name`, or remove it");
     }
     for model in event.fields().filter_map(|field| field.model.as_ref()) {
         errors.at(model.given.span(), "a model is loaded again where a stored event is read, and this event is never stored: add `#[event(durable, name = \"..\")]` on the type, or remove it");

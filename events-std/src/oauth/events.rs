@@ -8,7 +8,7 @@ use crate::integration::Integration;
 ///
 /// Fires when the authorization code was exchanged and the credentials are stored. A token refresh fires nothing.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "oauth.completed")]
+#[event(durable, name = "oauth.completed", after_commit)]
 pub struct OAuthCompleted {
     /// The integration, with its new credentials.
     #[event(model)]
@@ -20,7 +20,7 @@ pub struct OAuthCompleted {
 /// Fires when the provider has revoked it and the access token, the refresh token and the time of expiry are removed
 /// from the credentials.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "oauth.revoked")]
+#[event(durable, name = "oauth.revoked", after_commit)]
 pub struct OAuthRevoked {
     /// The integration, without the three.
     #[event(model)]

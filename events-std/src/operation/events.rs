@@ -10,7 +10,7 @@ use crate::integration::Integration;
 /// Fires when a log entry is inserted with the status `processing`; that of a sync run too, whose end is
 /// [`SyncCompleted`](crate::SyncCompleted). A later change of the entry fires nothing.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "operation.started")]
+#[event(durable, name = "operation.started", after_commit)]
 pub struct OperationStarted {
     /// The integration that works.
     #[event(model)]
@@ -24,7 +24,7 @@ pub struct OperationStarted {
 ///
 /// Fires when a log entry is inserted with the status `success`, not when one is changed to it.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "operation.completed")]
+#[event(durable, name = "operation.completed", after_commit)]
 pub struct OperationCompleted {
     /// The integration that worked.
     #[event(model)]
@@ -38,7 +38,7 @@ pub struct OperationCompleted {
 ///
 /// Fires when a log entry is inserted with the status `failed`, not when one is changed to it.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "operation.failed")]
+#[event(durable, name = "operation.failed", after_commit)]
 pub struct OperationFailed {
     /// The integration that worked.
     #[event(model)]

@@ -9,7 +9,7 @@ use crate::integration::Integration;
 ///
 /// Fires once for each attempt, so a call that succeeds at its second attempt fires [`RequestFailed`] and this.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "request.completed")]
+#[event(durable, name = "request.completed", after_commit)]
 pub struct RequestCompleted {
     /// The integration that asked.
     #[event(model)]
@@ -24,7 +24,7 @@ pub struct RequestCompleted {
 /// Fires once for each attempt, before any [`IntegrationDisabled`](crate::IntegrationDisabled) and
 /// [`IntegrationHealthChanged`](crate::IntegrationHealthChanged) that it leads to.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "request.failed")]
+#[event(durable, name = "request.failed", after_commit)]
 pub struct RequestFailed {
     /// The integration that asked.
     #[event(model)]

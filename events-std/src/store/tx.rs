@@ -316,7 +316,7 @@ impl Drop for Undo<'_> {
 
 impl<'a> FromContext<'a> for &'a Tx {
     fn needs(needs: &mut Needs) {
-        needs.extension();
+        needs.extension::<Tx>();
     }
 
     fn from_context(cx: &Context<'a>) -> Result<Self, BoxError> {

@@ -11,7 +11,7 @@ use crate::integration::Integration;
 /// provider failed while it enumerated the items. [`SyncResult::has_failures`] tells. An item that is retried or
 /// skipped later does not fire it again.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "sync.completed")]
+#[event(durable, name = "sync.completed", announced)]
 pub struct SyncCompleted {
     /// The integration, with its cursor and schedule after the run.
     #[event(model)]
@@ -24,7 +24,7 @@ pub struct SyncCompleted {
 ///
 /// Fires once for each such ending, whatever the reason; again if the item is retried and fails for good again.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "sync.item_failed")]
+#[event(durable, name = "sync.item_failed", after_commit)]
 pub struct SyncItemFailed {
     /// The integration that is synced.
     #[event(model)]

@@ -9,7 +9,7 @@ use crate::integration::Integration;
 /// Fires once for each delivery that was verified and stored: never for one that was rejected or is a duplicate, and
 /// not again when its processing is retried, replayed or recovered.
 #[derive(Clone, Debug, PartialEq, Event)]
-#[event(durable, name = "webhook.received")]
+#[event(durable, name = "webhook.received", announced)]
 pub struct WebhookReceived {
     /// The integration to which the delivery belongs.
     #[event(model)]

@@ -1,6 +1,8 @@
 //! The worker on real databases.
 
+mod announced;
 mod hooks;
 mod kit;
+mod no_transaction;
 mod ordered;
 mod running;

@@ -170,7 +170,8 @@ fn claims_that_got_lost_in_a_failure_are_found() {
                           attempts, fence, worker, delivery_id, dispatched_at, correlation_id, changed_at) \
                           SELECT zeroblob(16), 'default', 'faults.row', 1, $1, '1', 1, 0, 1, 1, MAX(id), zeroblob(16), \
                           0, zeroblob(16), 0 FROM events_workers";
-            let listener = events.claimable()[0].listener.clone();
+            let mut known = events.claimable().into_iter();
+            let listener = known.find(|known| known.event == "faults.row").unwrap().listener;
             lock.execute_raw(Statement::from_sql_and_values(
                 other.backend(),
                 insert,

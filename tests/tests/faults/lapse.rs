@@ -27,6 +27,8 @@ struct Row<'r> {
     /// Path, device, inode.
     lock: Option<(String, i64, i64)>,
     process: i64,
+    /// After how long without a heartbeat it wants to be taken for dead.
+    lapse: Duration,
 }
 
 impl Row<'_> {
@@ -35,13 +37,15 @@ impl Row<'_> {
         let row = store.writer().query_one_raw(Statement::from_sql_and_values(
             store.backend(),
             "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
-             started_at, heartbeat_at) VALUES ('other', 'elsewhere', $1, $2, $3, $4, $5, '[]', 0, 0) RETURNING id",
+             lapse, started_at, heartbeat_at) VALUES ('other', 'elsewhere', $1, $2, $3, $4, $5, '[]', $6, 0, 0) \
+             RETURNING id",
             [
                 self.boot.into(),
                 self.process.into(),
                 lock.as_ref().map(|(path, ..)| path.clone()).into(),
                 lock.as_ref().map(|(_, device, _)| *device).into(),
                 lock.as_ref().map(|(.., inode)| *inode).into(),
+                i64::try_from(self.lapse.as_millis()).unwrap().into(),
             ],
         ));
         row.await.unwrap().unwrap().try_get_by_index(0).unwrap()
@@ -99,6 +103,7 @@ fn where_no_lock_can_tell_the_heartbeat_does_whatever_the_clocks_say() {
                 boot,
                 lock,
                 process,
+                lapse: LAPSE,
             };
             let other = row.enter(&store).await;
             hand_to(&store, other).await;
@@ -131,11 +136,7 @@ fn where_no_lock_can_tell_the_heartbeat_does_whatever_the_clocks_say() {
             assert!(took + Duration::from_millis(500) > LAPSE, "{took:?}");
             assert_eq!(workers(&store).await, 1);
         };
-        Worker::new(&events, &store)
-            .heartbeat_lapse(LAPSE)
-            .run_until(test)
-            .await
-            .unwrap();
+        Worker::new(&events, &store).run_until(test).await.unwrap();
         check_rows(&store, 8).await;
         assert_eq!(Effects::of(&base).lines().len(), 8);
     });
@@ -167,18 +168,16 @@ fn a_lock_that_nobody_holds_tells_of_a_death_at_once_though_the_heart_seems_to_b
             boot: &boot(),
             lock: Some(lock),
             process: 1,
+            // An hour without a sign of life would be no reason.
+            lapse: Duration::from_hours(1),
         };
         let other = row.enter(&store).await;
         hand_to(&store, other).await;
         let taken_over = until("they are done", async || {
             states(&store).await == [0, 0, 2, 0]
         });
-        // An hour without a sign of life would be no reason.
-        Worker::new(&events, &store)
-            .heartbeat_lapse(Duration::from_hours(1))
-            .run_until(taken_over)
-            .await
-            .unwrap();
+        let worker = Worker::new(&events, &store);
+        worker.run_until(taken_over).await.unwrap();
         check_rows(&store, 2).await;
         assert!(!unlocked.exists(), "the file is removed with the row");
     });

@@ -121,6 +121,12 @@ impl AfterCommit {
         lock(&self.waiting).push(new);
     }
 
+    /// Whether anything waits for the commit.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        !lock(&self.waiting).is_empty()
+    }
+
     /// Marks a savepoint.
     #[must_use]
     pub fn savepoint(&self) -> Savepoint {

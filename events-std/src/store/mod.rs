@@ -3,6 +3,7 @@
 
 mod connect;
 mod error;
+mod insert;
 mod join;
 mod ledger;
 mod listen;
@@ -15,6 +16,7 @@ mod rows;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod to_its_end;
 mod transaction;
 mod tx;
 

@@ -4,16 +4,9 @@ use std::collections::HashSet;
 use std::future::Future;
 
 use events_core::Job;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::StoreError;
-
-/// The columns that a push fills, in the order of the statements below.
-const COLUMNS: &str = "uid, queue, event, version, listener, payload, run_at, expires_at, delivery_id, dispatched_at, \
-                       correlation_id, causation_id, unique_key, unique_until, order_key, trace, changed_at";
-
-/// What an equal job that still waits makes of a push: nothing. The index names no other conflict.
-const UNLESS_EQUAL: &str = "ON CONFLICT (listener, unique_key) WHERE unique_key IS NOT NULL AND state IN (0, 1) DO NOTHING";
+use super::{StoreError, insert};
 
 /// The channel on which Postgres tells other processes of a push.
 pub(crate) const CHANNEL: &str = "events_jobs";
@@ -76,8 +69,8 @@ pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(
     lock_keys(outlet, jobs).await?;
     for jobs in parts(jobs) {
         release_expired(outlet, jobs).await?;
-        for chunk in chunks(jobs) {
-            outlet.run(insert(outlet.backend(), chunk)).await?;
+        for insert in insert::inserts(outlet.backend(), jobs) {
+            outlet.run(insert).await?;
         }
     }
     Ok(())
@@ -152,92 +145,4 @@ async fn lock_keys(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> 
         [keys.into()],
     );
     outlet.run(lock).await
-}
-
-/// So many rows a statement takes: a few sizes only, so that each is prepared once for a connection.
-const CHUNKS: [usize; 3] = [128, 32, 8];
-
-/// The jobs in chunks of these sizes, the largest first, and what remains in one.
-fn chunks(mut jobs: &[Job]) -> Vec<&[Job]> {
-    let mut chunks = Vec::new();
-    for size in CHUNKS {
-        while jobs.len() >= size {
-            let (chunk, rest) = jobs.split_at(size);
-            chunks.push(chunk);
-            jobs = rest;
-        }
-    }
-    if !jobs.is_empty() {
-        chunks.push(jobs);
-    }
-    chunks
-}
-
-/// Writes the rows of a chunk by one statement. Bound values are several times faster here than one JSON text that the
-/// database unpacks.
-fn insert(backend: DbBackend, jobs: &[Job]) -> Statement {
-    const WIDTH: usize = 17;
-    let mut values: Vec<Value> = Vec::with_capacity(jobs.len() * WIDTH);
-    let mut insert = format!("INSERT INTO events_jobs ({COLUMNS}) VALUES ");
-    for (row, job) in jobs.iter().enumerate() {
-        insert.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=WIDTH {
-            if column > 1 {
-                insert.push_str(", ");
-            }
-            if backend == DbBackend::Postgres {
-                insert.push('$');
-                insert.push_str(&(row * WIDTH + column).to_string());
-            } else {
-                // SQLite looks up a parameter with a name in the list of all names: thousands of them take longer
-                // than the insert.
-                insert.push('?');
-            }
-        }
-        insert.push(')');
-        values.extend(row_of(job));
-    }
-    insert.push(' ');
-    insert.push_str(UNLESS_EQUAL);
-    Statement::from_sql_and_values(backend, and_tell(backend, insert), values)
-}
-
-fn row_of(job: &Job) -> [Value; 17] {
-    let delivery = &job.delivery;
-    [
-        job.id.into(),
-        job.queue.as_str().into(),
-        job.event.as_str().into(),
-        version(job).into(),
-        job.listener.as_str().into(),
-        (&*job.payload).into(),
-        job.run_at.timestamp_millis().into(),
-        job.expires_at.map(|at| at.timestamp_millis()).into(),
-        delivery.id.into(),
-        delivery.at.timestamp_millis().into(),
-        delivery.correlation_id.into(),
-        delivery.causation_id.into(),
-        job.unique_key.clone().into(),
-        job.unique_until.map(|at| at.timestamp_millis()).into(),
-        job.order_key.clone().into(),
-        job.trace.clone().into(),
-        delivery.at.timestamp_millis().into(),
-    ]
-}
-
-/// The statement, which on Postgres also tells the workers. They hear it at the commit, once for each transaction
-/// however often it is said; a statement of its own would cost a round trip more.
-fn and_tell(backend: DbBackend, insert: String) -> String {
-    if backend == DbBackend::Postgres {
-        format!(
-            "WITH pushed AS ({insert} RETURNING 1) \
-             SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (SELECT 1 FROM pushed)"
-        )
-    } else {
-        insert
-    }
-}
-
-fn version(job: &Job) -> i32 {
-    i32::try_from(job.version).unwrap_or(i32::MAX)
 }

@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
+use super::to_its_end::ToItsEnd;
 use super::tx::{Shared, Tx};
 use super::{Inner, Store, StoreError};
 
@@ -87,13 +88,15 @@ impl Store {
         }
     }
 
-    /// Commits, and runs what waits for it, in a task of its own: whoever stops waiting for it does not stop it.
+    /// Commits, and runs what waits for it, in a task of its own: whoever stops waiting for it does not stop it. Where
+    /// nothing waits, the task is only made if the caller stops waiting.
     async fn commit(
         &self,
         connection: DatabaseTransaction,
         shared: Arc<Shared>,
     ) -> Result<(), StoreError> {
         let pushed = self.pushed().clone();
+        let awaited = shared.after.is_awaited();
         let work = async move {
             connection.commit().await?;
             if shared.ledger.has_pushed() {
@@ -104,6 +107,9 @@ impl Store {
             }
             Ok(())
         };
+        if !awaited {
+            return ToItsEnd::new(work).await;
+        }
         let work = Events::current().scope(work);
         let committing = tokio::spawn(work.in_current_span().with_current_subscriber());
         match committing.await {

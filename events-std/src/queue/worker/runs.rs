@@ -35,6 +35,8 @@ pub(super) struct Runs {
     pub(super) alone: bool,
     /// More runs than so many: there is load.
     many: usize,
+    /// So many runs have lasted longer than a gathering: the next does not wait for them.
+    lasting: usize,
     count: u64,
 }
 
@@ -55,6 +57,7 @@ impl Runs {
             hanging: Vec::new(),
             alone: false,
             many: worker.concurrency / 2,
+            lasting: 0,
             count: 0,
         }
     }
@@ -138,14 +141,16 @@ impl Runs {
     /// Under load, lets more runs end before their ends are written together.
     pub(super) async fn gather(&mut self) {
         let until = Instant::now() + GATHER;
-        while self.running.len() > self.many {
+        let load = self.running.len() + self.ended.len() > self.many;
+        while load && self.running.len() > self.lasting {
             if tokio::time::timeout_at(until, self.next()).await.is_err() {
-                break;
+                self.lasting = self.running.len();
             }
         }
         while let Some(outcome) = self.running.try_join_next_with_id() {
             self.note(outcome);
         }
+        self.lasting = self.lasting.min(self.running.len());
     }
 
     fn note(&mut self, outcome: Result<(Id, Outcome), JoinError>) {

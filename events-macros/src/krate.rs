@@ -7,15 +7,20 @@ use syn::Path;
 use crate::options::Given;
 use crate::span::{at, here};
 
-/// `events_core::__private`, or that of the crate that `crate = path` names.
+/// `events_core::__private` or `events_std::__private`, or that of the crate that `crate = path` names.
 pub(crate) struct Private(TokenStream);
 
 impl Private {
     pub(crate) fn new(krate: Option<&Given<Path>>) -> Self {
-        let krate = krate.map_or_else(
-            || quote_spanned!(here()=> ::events_core),
-            |given| given.value.to_token_stream(),
-        );
+        Self::of(krate, || quote_spanned!(here()=> ::events_core))
+    }
+
+    pub(crate) fn of_std(krate: Option<&Given<Path>>) -> Self {
+        Self::of(krate, || quote_spanned!(here()=> ::events_std))
+    }
+
+    fn of(krate: Option<&Given<Path>>, default: impl FnOnce() -> TokenStream) -> Self {
+        let krate = krate.map_or_else(default, |given| given.value.to_token_stream());
         Self(quote_spanned!(here()=> #krate::__private))
     }
 }
@@ -85,6 +90,10 @@ mod tests {
                     fn up(old: Old) -> New {}
                 ),
             ),
+            crate::provider::provider(
+                quote!(ScheduledSync, HealthCheck, Redact, instance #krate),
+                quote!(impl Provider for Zendesk {}),
+            ),
         ]
         .map(|tokens| tokens.to_string())
         .into()
@@ -95,6 +104,7 @@ mod tests {
         for tokens in generated(&quote!(, crate = elsewhere::kernel)) {
             assert!(!tokens.contains("compile_error"), "{tokens}");
             assert!(!tokens.contains("events_core"), "{tokens}");
+            assert!(!tokens.contains("events_std"), "{tokens}");
             assert!(
                 tokens.contains("elsewhere :: kernel :: __private"),
                 "{tokens}"
@@ -107,7 +117,8 @@ mod tests {
         for tokens in generated(&TokenStream::new()) {
             assert!(!tokens.contains("compile_error"), "{tokens}");
             assert!(!tokens.contains("unsafe"), "{tokens}");
-            assert!(tokens.contains(":: events_core :: __private"), "{tokens}");
+            let named = [":: events_core :: __private", ":: events_std :: __private"];
+            assert!(named.iter().any(|name| tokens.contains(name)), "{tokens}");
         }
     }
 }

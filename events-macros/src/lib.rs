@@ -1,4 +1,4 @@
-//! The derive and attribute macros of `events-core`, which re-exports them: depend on that crate instead.
+//! The derive and attribute macros of `events-core` and `events-std`, which re-export them: depend on those instead.
 //!
 //! Each macro is a room with the same plan: `attr` reads what the attribute says, `ast` puts it together with the
 //! item, `valid` holds the rules, `expand` writes the tokens. What they share lies beside them:
@@ -10,7 +10,7 @@
 //!
 //! Three rules hold everywhere. The user's item is given back as it came, also on a mistake. All mistakes of an item
 //! are reported together, each once, at the user's own token, with what to write instead. What is generated stands in
-//! one `const _: () = { .. };` behind the item, calls `events_core::__private`, and holds no `unsafe` code.
+//! one `const _: () = { .. };` behind the item, calls `events_core::__private` or `events_std::__private`, and holds no `unsafe` code.
 
 mod attributes;
 mod category;
@@ -26,6 +26,7 @@ mod listeners;
 mod model;
 mod names;
 mod options;
+mod provider;
 mod span;
 mod suggest;
 mod text;
@@ -248,6 +249,28 @@ pub fn model(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn upcaster(attr: TokenStream, item: TokenStream) -> TokenStream {
     upcaster::upcaster(attr.into(), item.into()).into()
+}
+
+/// Registers a provider at link time, with the capabilities that it names. For `events-std`, which re-exports it.
+///
+/// ```text
+/// #[provider(ScheduledSync, HealthCheck)]
+/// impl Provider for Zendesk {
+///     const KEY: &'static str = "zendesk";
+///     const NAME: &'static str = "Zendesk";
+///     type Credentials = ZendeskCredentials;
+///     type Metadata = NoMetadata;
+/// }
+/// ```
+///
+/// | option | |
+/// |---|---|
+/// | `ScheduledSync`, `HealthCheck`, `Redact` | The type implements this trait, and the engine uses it. |
+/// | `instance` | The value is given to `IntegrationsBuilder::provider`, rather than made by `Default`. |
+/// | `crate = path` | Where `events_std` is, if not at `::events_std`. |
+#[proc_macro_attribute]
+pub fn provider(attr: TokenStream, item: TokenStream) -> TokenStream {
+    provider::provider(attr.into(), item.into()).into()
 }
 
 /// Links every direct dependency of the crate in which it stands, so that no crate of listeners is left out.

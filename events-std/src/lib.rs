@@ -29,6 +29,8 @@
 //!
 //! - [`Integration`]: one connection to a provider, with its [`Credentials`] and [`HealthStatus`].
 //!   [`IntegrationCreated`], [`IntegrationSynced`], [`IntegrationHealthChanged`], [`IntegrationDisabled`].
+//! - [`Provider`]: a third party, registered by [`provider`](macro@provider) with its capabilities, as [`HealthCheck`].
+//! - `Integrations`: the service that an application holds, on its `Store`.
 //! - [`IntegrationRequest`]: one attempt of an API request, with its [`RequestFailure`] and [`FailureClass`].
 //!   [`RequestCompleted`], [`RequestFailed`].
 //! - [`IntegrationLog`]: one entry of the operation log, with its [`Direction`].
@@ -38,6 +40,9 @@
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
 //! - [`OAuthCompleted`], [`OAuthRevoked`], [`WebhookReceived`].
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 #[cfg(all(feature = "cli", any(feature = "sqlite", feature = "postgres")))]
 pub mod cli;
 mod error;
@@ -53,13 +58,16 @@ mod sync;
 mod webhook;
 
 pub use error::UnknownWord;
+pub use events_macros::provider;
 pub use integration::{
-    Credentials, FailureClass, HealthStatus, Integration, IntegrationCreated, IntegrationDisabled,
-    IntegrationHealthChanged, IntegrationSynced,
+    CheckFailure, Credentials, CredentialsError, FailureClass, HealthCheck, HealthStatus,
+    HealthThresholds, Integration, IntegrationCreated, IntegrationDisabled,
+    IntegrationHealthChanged, IntegrationSynced, NoCredentials, NoMetadata, Provider,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use integration::{
-    IntegrationError, Integrations, IntegrationsBuilder, NewIntegration, Within,
+    IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations, IntegrationsBuilder,
+    NewIntegration, StartError, StartFault, Within,
 };
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 pub use operation::{
@@ -74,7 +82,10 @@ pub use queue::operate::{
 pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
 pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use store::{AppTransaction, Durability, Joined, Store, StoreError, StoreOptions, Tx};
+pub use store::{
+    AppTransaction, Durability, EncryptionError, EncryptionKey, Joined, Store, StoreError,
+    StoreOptions, Tx,
+};
 pub use sync::{
     IntegrationSyncItem, ItemStatus, SyncCompleted, SyncItemError, SyncItemErrorKind,
     SyncItemEvent, SyncItemFailed, SyncResult,

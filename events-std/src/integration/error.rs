@@ -3,9 +3,10 @@
 use events_core::DispatchError;
 use sea_orm::DbErr;
 
-use crate::store::StoreError;
+use super::{CredentialsError, StartError};
+use crate::store::{EncryptionError, StoreError};
 
-/// What can go wrong with integrations.
+/// What can go wrong with integrations. It never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntegrationError {
@@ -15,9 +16,34 @@ pub enum IntegrationError {
     /// There is no integration with this id.
     #[error("there is no integration {0}")]
     NotFound(i64),
+    /// No provider with this key is registered.
+    #[error(
+        "there is no provider `{0}`: is the crate of its adapter linked (`use that_crate as _;`), or is it given to the builder?"
+    )]
+    UnknownProvider(String),
+    /// The provider lacks a capability that the call needs.
+    #[error("the provider `{provider}` has no `{capability}`: name it in its `#[provider(..)]`")]
+    Incapable {
+        /// The provider's key.
+        provider: String,
+        /// The capability's trait.
+        capability: &'static str,
+    },
+    /// Credentials do not fit the provider's type.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Metadata does not fit the provider's type, or is no JSON.
+    #[error("the metadata does not fit: {0}")]
+    Metadata(String),
+    /// Credentials cannot be encrypted or decrypted.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// An event could not be written with the row that it tells of, so that neither was.
     #[error("an event could not be stored with its row: {0}")]
     Dispatch(#[from] DispatchError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl From<DbErr> for IntegrationError {

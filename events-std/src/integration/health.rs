@@ -41,6 +41,61 @@ impl FromStr for HealthStatus {
     }
 }
 
+/// When failures change an integration's health, and how much longer a troubled one waits for its next sync run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthThresholds {
+    /// So many failures in a row make it degraded.
+    pub degraded_after: u32,
+    /// So many make it failing.
+    pub failing_after: u32,
+    /// So many switch it off; none: it never is.
+    pub disabled_after: Option<u32>,
+    /// A degraded one waits so many intervals for its next sync run.
+    pub degraded_factor: u32,
+    /// A failing one waits so many intervals.
+    pub failing_factor: u32,
+}
+
+impl Default for HealthThresholds {
+    /// Degraded after 5, failing after 20, disabled after 50 failures; 2 and 10 intervals.
+    fn default() -> Self {
+        Self {
+            degraded_after: 5,
+            failing_after: 20,
+            disabled_after: Some(50),
+            degraded_factor: 2,
+            failing_factor: 10,
+        }
+    }
+}
+
+impl HealthThresholds {
+    /// The status after so many failures in a row.
+    #[must_use]
+    pub fn status_after(&self, failures: u32, before: HealthStatus) -> HealthStatus {
+        if self.disabled_after.is_some_and(|after| failures >= after) {
+            HealthStatus::Disabled
+        } else if failures >= self.failing_after {
+            HealthStatus::Failing
+        } else if failures >= self.degraded_after {
+            HealthStatus::Degraded
+        } else {
+            before
+        }
+    }
+
+    /// How many intervals an integration of this health waits for its next sync run; none: it has none.
+    #[must_use]
+    pub fn factor(&self, health: HealthStatus) -> Option<u32> {
+        match health {
+            HealthStatus::Healthy => Some(1),
+            HealthStatus::Degraded => Some(self.degraded_factor),
+            HealthStatus::Failing => Some(self.failing_factor),
+            HealthStatus::Disabled => None,
+        }
+    }
+}
+
 /// Whose failure it was. Only [`Upstream`](Self::Upstream) counts against the integration's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {

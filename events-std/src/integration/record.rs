@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use events_core::Model;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Credentials, HealthStatus};
+use super::{Credentials, CredentialsError, HealthStatus, Provider};
 
 /// One connection to one provider.
 ///
@@ -88,6 +89,30 @@ impl Integration {
             needs_authorization: false,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// The credentials, as the provider's own type.
+    ///
+    /// # Errors
+    ///
+    /// If they do not fit it. The error tells nothing of them.
+    pub fn credentials_of<P: Provider>(&self) -> Result<P::Credentials, CredentialsError> {
+        match &self.credentials {
+            Some(credentials) => credentials.read(),
+            None => Credentials::new(Map::new()).read(),
+        }
+    }
+
+    /// The metadata, as the provider's own type.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit it.
+    pub fn metadata_of<P: Provider>(&self) -> Result<P::Metadata, serde_json::Error> {
+        match &self.metadata {
+            Some(metadata) => P::Metadata::deserialize(metadata),
+            None => P::Metadata::deserialize(&Value::Object(Map::new())),
         }
     }
 }

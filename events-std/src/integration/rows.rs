@@ -1,24 +1,30 @@
 //! The table of integrations.
 
 use sea_orm::QueryResult;
+use uuid::Uuid;
 
-use super::{Integration, IntegrationError};
-use crate::store::Columns;
+use super::{Credentials, Integration, IntegrationError};
+use crate::store::{Columns, EncryptionError, Keyring};
 
 /// The columns that [`read`] reads, in its order.
-pub(super) const COLUMNS: &str = "id, uid, provider, name, metadata, is_active, health_status, consecutive_failures, \
+pub(super) const COLUMNS: &str = "id, uid, provider, name, credentials, metadata, is_active, health_status, consecutive_failures, \
                                   last_error_at, last_synced_at, sync_interval_minutes, next_sync_at, sync_cursor, \
                                   owner_type, owner_id, consecutive_sync_failures, needs_authorization, created_at, \
                                   updated_at";
 
-pub(super) fn read(row: &QueryResult) -> Result<Integration, IntegrationError> {
+pub(super) fn read(row: &QueryResult, keys: &Keyring) -> Result<Integration, IntegrationError> {
     let mut columns = Columns::of(row);
+    let id = columns.next()?;
+    let uid = columns.next()?;
     Ok(Integration {
-        id: columns.next()?,
-        uid: columns.next()?,
+        id,
+        uid,
         provider: columns.next()?,
         name: columns.next()?,
-        credentials: None,
+        credentials: match columns.next::<Option<Vec<u8>>>()? {
+            Some(sealed) => Some(open(&sealed, uid, keys)?),
+            None => None,
+        },
         metadata: columns.json_or_none()?,
         is_active: columns.next()?,
         health_status: columns.word()?,
@@ -35,4 +41,40 @@ pub(super) fn read(row: &QueryResult) -> Result<Integration, IntegrationError> {
         created_at: columns.time()?,
         updated_at: columns.time()?,
     })
+}
+
+/// What credentials are bound to: those of one integration cannot be read as another's.
+fn bound(uid: Uuid) -> [u8; 16] {
+    uid.into_bytes()
+}
+
+fn open(sealed: &[u8], uid: Uuid, keys: &Keyring) -> Result<Credentials, IntegrationError> {
+    let text = keys.open(sealed, &bound(uid))?;
+    let values = serde_json::from_slice(&text).map_err(|_| EncryptionError::UnknownForm)?;
+    Ok(Credentials::new(values))
+}
+
+/// Credentials as they are stored.
+pub(super) fn seal(
+    credentials: Option<&Credentials>,
+    uid: Uuid,
+    keys: &Keyring,
+) -> Result<Option<Vec<u8>>, IntegrationError> {
+    let Some(credentials) = credentials else {
+        return Ok(None);
+    };
+    Ok(Some(keys.seal(&credentials.to_text(), &bound(uid))?))
+}
+
+/// The same credentials, encrypted with the current key; none if they are so already.
+pub(super) fn reseal(
+    sealed: &[u8],
+    uid: Uuid,
+    keys: &Keyring,
+) -> Result<Option<Vec<u8>>, IntegrationError> {
+    let text = keys.open(sealed, &bound(uid))?;
+    if keys.is_current(sealed) {
+        return Ok(None);
+    }
+    Ok(Some(keys.seal(&text, &bound(uid))?))
 }

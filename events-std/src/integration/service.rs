@@ -1,21 +1,66 @@
 //! The service that an application holds.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events_core::{BoxError, Context, Events, FromContext, Needs, State, model};
+use sea_orm::QueryResult;
 
-use super::{Integration, IntegrationError, NewIntegration, Within, rows};
-use crate::store::{Store, StoreError, Tx};
+use super::builder::Parts;
+use super::registry::Registry;
+use super::{HealthThresholds, Integration, IntegrationError, Within, rows};
+use crate::store::{Keyring, Store, StoreError, Tx};
 
 /// The integrations of an application, on its store: a cheap handle, which clones share.
 ///
 /// A method that writes does so in a transaction of its own, and fires its events there; inside a transaction that is
 /// open already, use [`within`](Self::within). Methods that read see what the task's open transaction wrote.
 ///
-/// A listener that asks for `Integrations` gets one that is bound to the dispatcher that runs it.
+/// A listener that asks for `Integrations` gets one that is bound to the dispatcher that runs it:
+///
+/// ```no_run
+/// # #[cfg(feature = "sqlite")]
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use events_core::{Events, listener};
+/// use events_std::{
+///     EncryptionKey, IntegrationDisabled, IntegrationError, Integrations, NewIntegration, NoMetadata, Provider, Store,
+///     provider,
+/// };
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct ZendeskCredentials { token: String }
+///
+/// #[derive(Default)]
+/// struct Zendesk;
+///
+/// #[provider]
+/// impl Provider for Zendesk {
+///     const KEY: &'static str = "zendesk";
+///     const NAME: &'static str = "Zendesk";
+///     type Credentials = ZendeskCredentials;
+///     type Metadata = NoMetadata;
+/// }
+///
+/// #[listener(IntegrationDisabled, queue = "alerts")]
+/// async fn rename(event: &IntegrationDisabled, integrations: Integrations) -> Result<(), IntegrationError> {
+///     let update = events_std::IntegrationUpdate::new().name(format!("{} (off)", event.integration.name));
+///     integrations.update(event.integration.id, update).await?;
+///     Ok(())
+/// }
+///
+/// let store = Store::connect("sqlite:app.db").await?;
+/// let engine = Integrations::builder(&store)
+///     .encryption_key(EncryptionKey::from_base64(&std::env::var("ENCRYPTION_KEY")?)?)
+///     .build()?;
+/// let events = Events::builder().state(engine.clone()).queue(store.queue()).build()?;
+/// let integrations = engine.with_events(&events);
+/// let new = NewIntegration::of::<Zendesk>("Support").credentials(ZendeskCredentials { token: "hush".into() })?;
+/// let integration = integrations.create(new).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Integrations {
     inner: Arc<Inner>,
@@ -23,49 +68,19 @@ pub struct Integrations {
 }
 
 /// What all handles share. It knows no dispatcher: dispatchers hold it as their state.
-struct Inner {
-    store: Store,
-    parts: Mutex<Parts>,
-}
-
-type Parts = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
-
-/// Builds [`Integrations`].
-#[must_use = "a builder does nothing until `build`"]
-pub struct IntegrationsBuilder {
-    store: Store,
-    parts: Parts,
-}
-
-impl IntegrationsBuilder {
-    /// Gives a room above its settings, in place of its defaults: see [`Integrations::part`].
-    pub(crate) fn part<T: Any + Send + Sync>(mut self, part: T) -> Self {
-        self.parts.insert(TypeId::of::<T>(), Arc::new(part));
-        self
-    }
-
-    /// Checks everything and builds the service.
-    ///
-    /// # Errors
-    ///
-    /// None so far.
-    pub fn build(self) -> Result<Integrations, IntegrationError> {
-        Ok(Integrations {
-            inner: Arc::new(Inner {
-                store: self.store,
-                parts: Mutex::new(self.parts),
-            }),
-            events: None,
-        })
-    }
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) keys: Keyring,
+    pub(super) registry: Registry,
+    pub(super) thresholds: HealthThresholds,
+    pub(super) parts: Mutex<Parts>,
 }
 
 impl Integrations {
-    /// A builder of the service on this store.
-    pub fn builder(store: &Store) -> IntegrationsBuilder {
-        IntegrationsBuilder {
-            store: store.clone(),
-            parts: Parts::new(),
+    pub(super) fn of(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            events: None,
         }
     }
 
@@ -93,6 +108,35 @@ impl Integrations {
         &self.inner.store
     }
 
+    /// The thresholds of health.
+    #[must_use]
+    pub fn thresholds(&self) -> &HealthThresholds {
+        &self.inner.thresholds
+    }
+
+    /// The providers with which integrations can be made: the key of each, and what people call it.
+    pub fn providers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.registry()
+            .iter()
+            .map(|provider| (provider.key, provider.name))
+    }
+
+    pub(super) fn keys(&self) -> &Keyring {
+        &self.inner.keys
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// The capability that is known by the trait object `C`, of the provider with this key.
+    pub(crate) fn capability<C: ?Sized + Send + Sync + 'static>(
+        &self,
+        provider: &str,
+    ) -> Option<Arc<C>> {
+        self.registry().capability(provider)
+    }
+
     /// The dispatcher of its events.
     pub(crate) fn events(&self) -> Events {
         self.events.clone().unwrap_or_else(Events::current)
@@ -109,46 +153,26 @@ impl Integrations {
 
     /// What a room above keeps here for all handles: its settings, where the builder was given some, or its state.
     pub(crate) fn part<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
-        let mut parts = self
-            .inner
-            .parts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let parts = self.inner.parts.lock();
+        let mut parts = parts.unwrap_or_else(PoisonError::into_inner);
         let part = parts
             .entry(TypeId::of::<T>())
             .or_insert_with(|| Arc::new(T::default()));
         part.clone().downcast().unwrap_or_default()
     }
 
-    /// Stores a new integration. Fires [`IntegrationCreated`](crate::IntegrationCreated).
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub async fn create(&self, new: NewIntegration) -> Result<Integration, IntegrationError> {
-        self.transaction(async |tx| self.within(tx).create(new).await)
-            .await
-    }
-
-    /// The integration with this id.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub async fn find(&self, id: i64) -> Result<Option<Integration>, IntegrationError> {
-        let sql = format!(
-            "SELECT {} FROM events_integrations WHERE id = $1",
-            rows::COLUMNS
-        );
-        let row = self.store().read_row(sql, [id.into()]).await?;
-        row.as_ref().map(rows::read).transpose()
+    /// The integration in a row of the table's columns.
+    pub(super) fn read(&self, row: &QueryResult) -> Result<Integration, IntegrationError> {
+        rows::read(row, self.keys())
     }
 }
 
 impl fmt::Debug for Integrations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers = self.registry().iter().map(|provider| provider.key);
         f.debug_struct("Integrations")
             .field("store", self.store())
+            .field("providers", &providers.collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -2,11 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use events_core::Event;
-use uuid::Uuid;
 
-use super::{
-    Integration, IntegrationCreated, IntegrationError, Integrations, NewIntegration, rows,
-};
+use super::{Integration, IntegrationError, Integrations, rows};
 use crate::store::{self, Tx};
 
 /// The writing methods of [`Integrations`], in a transaction that is open: see [`Integrations::within`].
@@ -50,38 +47,7 @@ impl<'t> Within<'t> {
         }
     }
 
-    /// As [`Integrations::create`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub async fn create(self, new: NewIntegration) -> Result<Integration, IntegrationError> {
-        let now = store::time(self.now());
-        let (owner_type, owner_id) = new.owner.unzip();
-        let sql = format!(
-            "INSERT INTO events_integrations (uid, provider, name, metadata, sync_interval_minutes, owner_type, owner_id, \
-             created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING {}",
-            rows::COLUMNS
-        );
-        let values = [
-            Uuid::now_v7().into(),
-            new.provider.into(),
-            new.name.into(),
-            store::json_or_null(new.metadata.as_ref()),
-            new.sync_interval_minutes.map(i64::from).into(),
-            owner_type.into(),
-            owner_id.into(),
-            now,
-        ];
-        let row = store::row(self.tx, sql, values).await?;
-        let row = row.ok_or(sea_orm::DbErr::RecordNotInserted)?;
-        let integration = rows::read(&row)?;
-        let event = IntegrationCreated { integration };
-        self.fire(&event).await?;
-        Ok(event.integration)
-    }
-
-    /// As [`Integrations::find`], with the row locked until the transaction ends.
+    /// The integration, whose row stays locked until the transaction ends.
     pub(crate) async fn lock(self, id: i64) -> Result<Integration, IntegrationError> {
         let lock = store::for_update(self.tx);
         let sql = format!(
@@ -89,6 +55,7 @@ impl<'t> Within<'t> {
             rows::COLUMNS
         );
         let row = store::row(self.tx, sql, [id.into()]).await?;
-        rows::read(&row.ok_or(IntegrationError::NotFound(id))?)
+        self.integrations
+            .read(&row.ok_or(IntegrationError::NotFound(id))?)
     }
 }

@@ -2,6 +2,7 @@
 //! are made.
 
 mod connect;
+mod encryption;
 mod error;
 mod insert;
 mod join;
@@ -27,6 +28,8 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::Notify;
 
 pub use connect::{Durability, StoreOptions};
+pub(crate) use encryption::Keyring;
+pub use encryption::{EncryptionError, EncryptionKey};
 pub use error::StoreError;
 pub use join::{AppTransaction, Joined};
 pub(crate) use listen::listen;

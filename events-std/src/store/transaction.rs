@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// Whether this task has a transaction of this store open.
-    fn is_open_here(&self) -> bool {
+    pub(crate) fn is_open_here(&self) -> bool {
         self.find_open(|_| ()).is_some()
     }
 

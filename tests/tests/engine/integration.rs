@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use events_core::{EventsBuilder, State, listener};
 use events_std::{Integration, IntegrationCreated, IntegrationError, Integrations, NewIntegration};
 
-use crate::kit::{Bench, on_both};
+use crate::kit::{Bench, Zendesk, on_both};
 
 /// What a queued listener was given.
 #[derive(Default)]
@@ -79,7 +79,7 @@ async fn a_queued_listener_loads_the_record_again(url: String) {
             .only_linked_in(module_path!())
             .state(Given::default())
     };
-    let bench = Bench::with(url, |engine| engine, listening).await;
+    let bench = Bench::with(url, |engine| engine.provider(Zendesk), listening).await;
     let integration = bench.integration().await;
     assert_eq!(bench.count("events_jobs").await, 1);
     bench.work().await;

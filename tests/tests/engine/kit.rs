@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use events_core::{AnyEvent, Events, EventsBuilder, ManualClock};
-use events_std::{Integration, Integrations, IntegrationsBuilder, NewIntegration, Store, Worker};
+use events_std::{
+    EncryptionKey, Integration, Integrations, IntegrationsBuilder, NewIntegration, Provider, Store,
+    Worker, provider,
+};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Writes a test for each database from each body: `async fn name(url: String)`, which makes its [`Bench`].
@@ -22,6 +26,28 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// The provider of most tests.
+#[derive(Default)]
+pub(crate) struct Zendesk;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ZendeskCredentials {
+    pub(crate) token: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ZendeskMetadata {
+    pub(crate) brand: String,
+}
+
+#[provider]
+impl Provider for Zendesk {
+    const KEY: &'static str = "zendesk";
+    const NAME: &'static str = "Zendesk";
+    type Credentials = ZendeskCredentials;
+    type Metadata = ZendeskMetadata;
+}
 
 /// The text of every event that was heard, in order: `Debug` of the event.
 #[derive(Clone, Default)]
@@ -60,17 +86,21 @@ pub(crate) struct Bench {
 impl Bench {
     /// With the defaults, and no listeners but the one that fills `heard`.
     pub(crate) async fn new(url: String) -> Self {
-        Self::with(url, |builder| builder, |builder| builder).await
+        Self::with(url, |engine| engine.provider(Zendesk), |events| events).await
     }
 
-    /// As the caller builds the engine and the dispatcher, which starts without linked listeners.
+    /// As the caller builds the engine, which has no provider and one encryption key, and the dispatcher, which has no
+    /// linked listeners.
     pub(crate) async fn with(
         url: String,
         engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
         events: impl FnOnce(EventsBuilder) -> EventsBuilder,
     ) -> Self {
         let store = Store::connect(&url).await.unwrap();
-        let engine = engine(Integrations::builder(&store)).build().unwrap();
+        let builder = Integrations::builder(&store)
+            .without_linked()
+            .encryption_key(EncryptionKey::from_bytes([1; 32]));
+        let engine = engine(builder).build().unwrap();
         let (clock, listener) = (Arc::new(ManualClock::default()), Heard::default());
         let hears = listener.clone();
         let builder = Events::builder()
@@ -94,7 +124,7 @@ impl Bench {
 
     /// A stored integration. What was heard of it is forgotten.
     pub(crate) async fn integration(&self) -> Integration {
-        let new = NewIntegration::new("zendesk", "Support");
+        let new = NewIntegration::new(Zendesk::KEY, "Support");
         let integration = self.engine.create(new).await.unwrap();
         self.heard.take();
         integration

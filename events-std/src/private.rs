@@ -1,0 +1,7 @@
+//! What generated code calls: ordinary functions and types, documented and tested, but no promise to users.
+
+pub use ::inventory;
+pub use std::sync::Arc;
+pub use std::vec::Vec;
+
+pub use crate::integration::{Capability, LinkedProvider, RegisteredProvider, health_check};

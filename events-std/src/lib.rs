@@ -87,7 +87,11 @@ pub use store::{
     StoreOptions, Tx,
 };
 pub use sync::{
-    IntegrationSyncItem, ItemStatus, SyncCompleted, SyncItemError, SyncItemErrorKind,
-    SyncItemEvent, SyncItemFailed, SyncResult,
+    CapturedItem, CapturedItems, IntegrationSyncItem, ItemAttempt, ItemStatus, MixedCheckpoints,
+    RateLimited, RunLease, RunState, ScheduledSync, SessionError, SyncCompleted, SyncError,
+    SyncItem, SyncItemError, SyncItemErrorKind, SyncItemEvent, SyncItemFailed, SyncProgress,
+    SyncResult, SyncRun, SyncSession, latest_checkpoint,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};
 pub use webhook::WebhookReceived;

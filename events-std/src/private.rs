@@ -5,3 +5,4 @@ pub use std::sync::Arc;
 pub use std::vec::Vec;
 
 pub use crate::integration::{Capability, LinkedProvider, RegisteredProvider, health_check};
+pub use crate::sync::scheduled_sync;

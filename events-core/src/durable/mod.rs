@@ -3,6 +3,7 @@
 
 mod model;
 mod read;
+mod readable;
 mod upcast;
 mod wire;
 

@@ -89,6 +89,11 @@ pub trait AnyEvent: Any + Send + Sync + sealed::Sealed {
     /// If the event is not durable, or a field refuses to be serialised.
     fn payload(&self) -> Result<String, EncodeError>;
 
+    /// The version of the event's wire form; none for an event that is not durable.
+    fn version(&self) -> Option<u32> {
+        self.any_meta().durable.map(|form| form.version)
+    }
+
     /// The static description of the event's type.
     #[doc(hidden)]
     fn any_meta(&self) -> &'static EventMeta;

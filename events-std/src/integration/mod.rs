@@ -40,6 +40,8 @@ mod record;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod registry;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod remember;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[allow(dead_code, reason = "the rooms above are still being built")]
@@ -70,6 +72,8 @@ pub use provider::{
     Capability, LinkedProvider, NoCredentials, NoMetadata, Provider, RegisteredProvider,
 };
 pub use record::Integration;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use remember::Remembered;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use service::Integrations;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -9,7 +9,7 @@ use sea_orm::QueryResult;
 
 use super::builder::Parts;
 use super::registry::Registry;
-use super::{HealthThresholds, Integration, IntegrationError, Within, rows};
+use super::{HealthThresholds, Integration, IntegrationError, Within, remember, rows};
 use crate::store::{Keyring, Store, StoreError, Tx};
 
 /// The integrations of an application, on its store: a cheap handle, which clones share.
@@ -193,5 +193,5 @@ async fn load_integration(
     id: i64,
     integrations: &State<Integrations>,
 ) -> Result<Option<Integration>, IntegrationError> {
-    integrations.find(id).await
+    remember::load(integrations, id).await
 }

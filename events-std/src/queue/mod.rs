@@ -10,4 +10,5 @@ mod tend;
 mod worker;
 
 pub use engine::StoreQueue;
+pub(crate) use presence::{Card, Presence, host};
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};

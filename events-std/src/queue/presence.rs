@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::store::{Store, StoreError};
 
 /// A worker's row and its lock. The lock ends with the process, however the process ends.
-pub(super) struct Presence {
-    pub(super) id: i64,
+pub(crate) struct Presence {
+    pub(crate) id: i64,
     /// Held for as long as the worker lives, or one of its threads runs a listener.
     lock: Option<Arc<File>>,
     path: Option<PathBuf>,
@@ -22,19 +22,19 @@ pub(super) struct Presence {
 
 /// What a worker tells others of itself.
 #[derive(Clone, Copy)]
-pub(super) struct Card<'c> {
-    pub(super) name: &'c str,
+pub(crate) struct Card<'c> {
+    pub(crate) name: &'c str,
     /// The JSON list of the keys that it may claim.
-    pub(super) claims: &'c str,
+    pub(crate) claims: &'c str,
     /// The JSON list of the queues that it serves.
-    pub(super) queues: &'c str,
+    pub(crate) queues: &'c str,
     /// After how long without a sign of life it counts as dead.
-    pub(super) lapse: Duration,
+    pub(crate) lapse: Duration,
 }
 
 impl Presence {
     /// Enters a worker.
-    pub(super) async fn enter(
+    pub(crate) async fn enter(
         store: &Store,
         card: Card<'_>,
         now: DateTime<Utc>,
@@ -82,7 +82,7 @@ impl Presence {
     }
 
     /// Removes the row, then the lock's file: if the row stays, the file tells others that they may remove both.
-    pub(super) async fn leave(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    pub(crate) async fn leave(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
         connection
             .execute_raw(Statement::from_sql_and_values(
                 connection.get_database_backend(),
@@ -168,7 +168,7 @@ fn place(_: &File) -> io::Result<(i64, i64)> {
 }
 
 /// The machine's name, for people to read.
-fn host() -> String {
+pub(crate) fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()

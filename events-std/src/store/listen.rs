@@ -1,6 +1,21 @@
 //! Being told of pushes by other processes: by Postgres, which can.
 
-use super::Store;
+#[cfg(feature = "postgres")]
+use sea_orm::ConnectionTrait;
+
+use super::{Store, StoreError, Tx};
+
+/// Tells the workers of other processes, at the commit, that there is work: on Postgres. On SQLite they poll.
+pub(crate) async fn tell_workers(tx: &Tx) -> Result<(), StoreError> {
+    #[cfg(feature = "postgres")]
+    if tx.get_database_backend() == sea_orm::DbBackend::Postgres {
+        let tell = format!("SELECT pg_notify('{}', '')", super::CHANNEL);
+        tx.execute_unprepared(&tell).await?;
+    }
+    #[cfg(not(feature = "postgres"))]
+    let _ = tx;
+    Ok(())
+}
 
 /// Ends with this value.
 pub(crate) struct Listening(Option<tokio::task::JoinHandle<()>>);

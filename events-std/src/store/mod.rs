@@ -32,13 +32,14 @@ pub(crate) use encryption::Keyring;
 pub use encryption::{EncryptionError, EncryptionKey};
 pub use error::StoreError;
 pub use join::{AppTransaction, Joined};
-pub(crate) use listen::listen;
+pub(crate) use listen::{listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
 #[allow(unused_imports, reason = "the rooms above are still being built")]
 pub(crate) use rows::{
-    Columns, execute, for_update, json_or_null, row, rows, time, time_or_null, word_or_null,
+    Columns, execute, for_update, json_or_null, row, rows, skip_locked, time, time_or_null,
+    word_or_null,
 };
 pub use tx::Tx;
 

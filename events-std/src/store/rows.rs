@@ -45,6 +45,14 @@ pub(crate) fn for_update(connection: &impl ConnectionTrait) -> &'static str {
     }
 }
 
+/// What makes a choice of rows leave out those that others work at, on Postgres. SQLite has one writer.
+pub(crate) fn skip_locked(connection: &impl ConnectionTrait) -> &'static str {
+    match connection.get_database_backend() {
+        DbBackend::Postgres => " FOR UPDATE SKIP LOCKED",
+        _ => "",
+    }
+}
+
 impl Store {
     /// The rows of a statement that only reads: in the transaction that this task has open, where there is one, so
     /// that it sees what was written there, and never waits for it.

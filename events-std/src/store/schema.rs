@@ -142,6 +142,7 @@ const ENGINE: &[&str] = &[
         reconcile_due {bool} NOT NULL DEFAULT {false},
         enumerated BIGINT NOT NULL DEFAULT 0,
         duplicates BIGINT NOT NULL DEFAULT 0,
+        finished BIGINT NOT NULL DEFAULT 0,
         opened_at BIGINT,
         closed_at BIGINT,
         created_at BIGINT NOT NULL,
@@ -180,6 +181,7 @@ const ENGINE: &[&str] = &[
     // Rows without an external id are never equal here, and are found by their run all the same.
     "CREATE UNIQUE INDEX events_sync_items_once ON events_sync_items (run_id, event_name, external_id)",
     "CREATE INDEX events_sync_items_ready ON events_sync_items (run_id, run_at, id) WHERE state = 0",
+    "CREATE INDEX events_sync_items_alone ON events_sync_items (run_id) WHERE state = 0 AND alone",
     "CREATE INDEX events_sync_items_running ON events_sync_items (id) WHERE state = 1",
     "CREATE INDEX events_sync_items_failed ON events_sync_items (run_id) WHERE state = 3",
     "CREATE INDEX events_sync_items_superseded ON events_sync_items (integration_id, event_name, external_id)

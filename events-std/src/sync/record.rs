@@ -95,6 +95,32 @@ pub enum ItemStatus {
     Skipped,
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl ItemStatus {
+    /// As it stands in the database.
+    pub(super) fn of(stored: i16) -> Option<Self> {
+        match stored {
+            0 => Some(Self::Pending),
+            1 => Some(Self::Processing),
+            2 => Some(Self::Success),
+            3 => Some(Self::Failed),
+            4 => Some(Self::Skipped),
+            _ => None,
+        }
+    }
+
+    /// As it stands in the database.
+    pub(super) fn stored(self) -> i16 {
+        match self {
+            Self::Pending => 0,
+            Self::Processing => 1,
+            Self::Success => 2,
+            Self::Failed => 3,
+            Self::Skipped => 4,
+        }
+    }
+}
+
 impl fmt::Display for ItemStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

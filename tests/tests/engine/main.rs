@@ -1,6 +1,13 @@
 //! The integration engine, on SQLite and on Postgres alike. The Postgres half asks for `EVENTS_TEST_POSTGRES_URL`, and
 //! skips visibly without it.
 
+mod desk;
 mod integration;
+mod item;
 mod kit;
 mod operation;
+mod reconcile;
+mod recovery;
+mod run;
+mod schedule;
+mod session;

@@ -1,0 +1,321 @@
+//! The end of a claim. Every write here matches id, fence and the processing state: who lost the claim changes nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
+use serde::Serialize;
+
+use super::claim::{ClaimedItem, ItemHold};
+use crate::integration::{Integration, Within};
+use crate::store::{self, StoreError, Tx};
+use crate::sync::rows::{self, ITEM};
+use crate::sync::{SyncItemError, SyncItemFailed, SyncRunError};
+
+/// What is kept of an error's text, in characters.
+const ERROR_LENGTH: usize = 1_000;
+
+/// A claim that has ended, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct EndedItem {
+    pub(crate) hold: ItemHold,
+    pub(crate) run_id: i64,
+    pub(crate) integration_id: i64,
+    pub(crate) end: ItemEnd,
+}
+
+/// How a claim ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ItemEnd {
+    Success,
+    /// The next attempt may start at this time.
+    Retry {
+        at: DateTime<Utc>,
+        error: String,
+        /// Whether this attempt counts.
+        counts: bool,
+        /// Whether it must run alone then: it killed its process.
+        alone: bool,
+    },
+    Failed(SyncItemError),
+    /// A later run has done the work: this item.
+    Superseded(i64),
+    /// It was not run to its end: the attempt does not count.
+    GivenBack,
+    /// Its process died, and this worker does not know its event: whoever knows it runs it alone.
+    LeftAlone,
+}
+
+impl EndedItem {
+    pub(crate) fn of(claimed: &ClaimedItem, end: ItemEnd) -> Self {
+        Self {
+            hold: claimed.hold,
+            run_id: claimed.run_id,
+            integration_id: claimed.integration_id,
+            end,
+        }
+    }
+
+    /// Whether the item's row is final, or waits for an operator: its run may then have to be reconciled.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(
+            self.end,
+            ItemEnd::Success | ItemEnd::Failed(_) | ItemEnd::Superseded(_)
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct Held {
+    i: i64,
+    f: i64,
+}
+
+fn list(holds: &[ItemHold]) -> Result<Value, DbErr> {
+    let held: Vec<Held> = holds
+        .iter()
+        .map(|hold| Held {
+            i: hold.id,
+            f: hold.fence,
+        })
+        .collect();
+    let list = serde_json::to_string(&held).map_err(|error| DbErr::Json(error.to_string()))?;
+    Ok(list.into())
+}
+
+/// Ids and fences, as a table.
+fn held(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "json_to_recordset($1::json) AS held (i bigint, f bigint)"
+    } else {
+        "(SELECT value ->> 'i' AS i, value ->> 'f' AS f FROM json_each($1)) AS held"
+    }
+}
+
+/// Writes the ends of claims, those that need no words of their own in one statement for each kind, and makes the
+/// reconciling of their runs due. How many claims that end their items were still held.
+pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u64, SyncRunError> {
+    let (tx, now) = (within.tx(), within.now());
+    let mut touched = BTreeMap::new();
+    let (mut success, mut given_back, mut left_alone) = (Vec::new(), Vec::new(), Vec::new());
+    for item in ended {
+        match &item.end {
+            ItemEnd::Success => success.push(item.hold),
+            ItemEnd::GivenBack => given_back.push(item.hold),
+            ItemEnd::LeftAlone => left_alone.push(item.hold),
+            ItemEnd::Retry {
+                at,
+                error,
+                counts,
+                alone,
+            } => {
+                let back = if *counts {
+                    ""
+                } else {
+                    ", attempts = attempts - 1"
+                };
+                let alone = if *alone { "TRUE" } else { "FALSE" };
+                let to = format!("state = 0, run_at = $4, error = $5, alone = {alone}{back}");
+                let values = [store::time(*at), text(error).into()];
+                set(tx, &to, item.hold, now, values, "1").await?;
+            }
+            ItemEnd::Superseded(by) => {
+                let to = "state = 4, superseded_by = $4, completed_at = $3";
+                let ended = set(tx, to, item.hold, now, [(*by).into()], "1").await?;
+                note(&mut touched, item.run_id, ended.len());
+            }
+            ItemEnd::Failed(error) => {
+                if fail(within, item, error).await? {
+                    note(&mut touched, item.run_id, 1);
+                }
+            }
+        }
+    }
+    let given = "state = 0, attempts = attempts - 1";
+    set_all(tx, given, &given_back, now, None).await?;
+    set_all(tx, "state = 0, alone = TRUE", &left_alone, now, None).await?;
+    let done = "state = 2, error = NULL, completed_at = $2";
+    for (run_id, count) in set_all(tx, done, &success, now, Some(&success_runs(ended))).await? {
+        note(&mut touched, run_id, count);
+    }
+    if !success.is_empty() {
+        for run_id in supersede(tx, ended, now).await? {
+            note(&mut touched, run_id, 0);
+        }
+    }
+    make_due(tx, &touched, now).await?;
+    let count: usize = touched.values().sum();
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+fn note(touched: &mut BTreeMap<i64, usize>, run_id: i64, count: usize) {
+    *touched.entry(run_id).or_default() += count;
+}
+
+/// The runs of the items that ended well.
+fn success_runs(ended: &[EndedItem]) -> Vec<i64> {
+    let done = ended.iter().filter(|item| item.end == ItemEnd::Success);
+    let mut runs: Vec<i64> = done.map(|item| item.run_id).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    runs
+}
+
+/// Sets what `set` says for all claims that are still held; with the number of each run, where it is asked for.
+async fn set_all(
+    tx: &Tx,
+    set: &str,
+    holds: &[ItemHold],
+    now: DateTime<Utc>,
+    runs: Option<&[i64]>,
+) -> Result<Vec<(i64, usize)>, StoreError> {
+    if holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = [list(holds)?, store::time(now)];
+    let sql = format!(
+        "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $2 FROM {} WHERE events_sync_items.id = held.i \
+         AND events_sync_items.fence = held.f AND events_sync_items.state = 1",
+        held(tx.get_database_backend())
+    );
+    match runs {
+        None => {
+            store::execute(tx, sql, values).await?;
+            Ok(Vec::new())
+        }
+        // Nearly always they are of one run, and the count says all.
+        Some(&[run]) => {
+            let count = store::execute(tx, sql, values).await?;
+            Ok(vec![(run, usize::try_from(count).unwrap_or(usize::MAX))])
+        }
+        Some(_) => {
+            let mut counts = BTreeMap::new();
+            for row in store::rows(tx, format!("{sql} RETURNING run_id"), values).await? {
+                note(&mut counts, row.try_get_by_index(0)?, 1);
+            }
+            Ok(counts.into_iter().collect())
+        }
+    }
+}
+
+/// Sets what `set` says from `$4` on, if the claim is still held.
+async fn set(
+    tx: &Tx,
+    set: &str,
+    hold: ItemHold,
+    now: DateTime<Utc>,
+    values: impl IntoIterator<Item = Value>,
+    returning: &str,
+) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
+    let mut all: Vec<Value> = vec![hold.id.into(), hold.fence.into(), store::time(now)];
+    all.extend(values);
+    let sql = format!(
+        "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $3 \
+         WHERE id = $1 AND fence = $2 AND state = 1 RETURNING {returning}"
+    );
+    store::rows(tx, sql, all).await
+}
+
+/// Ends an item as failed, and tells of it. Whether the claim was still held.
+async fn fail(
+    within: &Within<'_>,
+    item: &EndedItem,
+    error: &SyncItemError,
+) -> Result<bool, SyncRunError> {
+    let error = SyncItemError {
+        kind: error.kind,
+        message: text(&error.message),
+    };
+    let to = "state = 3, alone = FALSE, error_kind = $4, error = $5, completed_at = $3";
+    let values = [error.kind.to_string().into(), error.message.as_str().into()];
+    let rows = set(within.tx(), to, item.hold, within.now(), values, ITEM).await?;
+    let Some(row) = rows.first() else {
+        return Ok(false);
+    };
+    let item = rows::read_item(row)?;
+    tell_failed(within, item, error).await?;
+    Ok(true)
+}
+
+/// Fires the event of an item whose row is failed already.
+pub(in crate::sync) async fn tell_failed(
+    within: &Within<'_>,
+    item: crate::sync::IntegrationSyncItem,
+    error: SyncItemError,
+) -> Result<(), SyncRunError> {
+    let found: Option<Integration> = within.integrations().find(item.integration_id).await?;
+    // Deleted meanwhile: the item goes with it, and there is nobody to tell of.
+    if let Some(integration) = found {
+        let event = SyncItemFailed {
+            integration,
+            item,
+            error,
+        };
+        within.fire(&event).await?;
+    }
+    Ok(())
+}
+
+/// Marks failed items of earlier runs whose work these have done: a late retry of theirs would put old data over new.
+/// The runs that they are of.
+async fn supersede(
+    tx: &Tx,
+    ended: &[EndedItem],
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut integrations: Vec<i64> = ended.iter().map(|item| item.integration_id).collect();
+    integrations.sort_unstable();
+    integrations.dedup();
+    let mut any = false;
+    for id in integrations {
+        // Nearly always there is none, which the index tells at once.
+        let sql = "SELECT 1 FROM events_sync_items WHERE state = 3 AND integration_id = $1 LIMIT 1";
+        any |= store::row(tx, sql, [id.into()]).await?.is_some();
+    }
+    if !any {
+        return Ok(Vec::new());
+    }
+    let done = ended.iter().filter(|item| item.end == ItemEnd::Success);
+    let holds: Vec<ItemHold> = done.map(|item| item.hold).collect();
+    let backend = tx.get_database_backend();
+    let sql = format!(
+        "UPDATE events_sync_items SET state = 4, superseded_by = done.id, completed_at = $2, changed_at = $2 \
+         FROM (SELECT n.id, n.run_id, n.integration_id, n.event_name, n.external_id FROM {} \
+         JOIN events_sync_items AS n ON n.id = held.i AND n.fence = held.f AND n.state = 2 \
+         AND n.external_id IS NOT NULL) AS done \
+         WHERE events_sync_items.state = 3 AND events_sync_items.integration_id = done.integration_id \
+         AND events_sync_items.event_name = done.event_name AND events_sync_items.external_id = done.external_id \
+         AND events_sync_items.run_id < done.run_id RETURNING events_sync_items.run_id",
+        held(backend)
+    );
+    let rows = store::rows(tx, sql, [list(&holds)?, store::time(now)]).await?;
+    let mut runs = Vec::new();
+    for row in &rows {
+        runs.push(row.try_get_by_index(0)?);
+    }
+    Ok(runs)
+}
+
+/// Makes the reconciling of runs due, and counts what ended. It comes last in its transaction: whoever reconciles waits
+/// for this lock, and so sees what ended here.
+pub(in crate::sync) async fn make_due(
+    tx: &Tx,
+    touched: &BTreeMap<i64, usize>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    // In the order of their ids, so that two acknowledgements do not wait for each other.
+    for (run_id, count) in touched {
+        let sql = "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = finished + $2, updated_at = $3 \
+                   WHERE id = $1";
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        let values = [(*run_id).into(), count.into(), store::time(now)];
+        store::execute(tx, sql, values).await?;
+    }
+    Ok(())
+}
+
+/// An error's text as it is kept. Postgres cannot hold a NUL.
+pub(in crate::sync) fn text(message: &str) -> String {
+    let kept = message.chars().filter(|character| *character != '\0');
+    kept.take(ERROR_LENGTH).collect()
+}

@@ -1,0 +1,315 @@
+//! The run of one item: its listeners, inline and in order, and what follows from how they end.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use events_core::{
+    AnyEvent, Attempt, DispatchError, ErrorPolicy, Events, Extensions, FailureCause,
+    InlineListeners, JobFailure, ParkReason,
+};
+
+use sea_orm::Value;
+
+use super::claim::ClaimedItem;
+use super::end::{EndedItem, ItemEnd, write};
+use crate::integration::{Integrations, Remembered};
+use crate::store::{self, StoreError, Tx};
+use crate::sync::decide::{MAX_ATTEMPTS, deferred, next_attempt};
+use crate::sync::{
+    IntegrationSyncItem, ItemAttempt, RateLimited, SyncItemError, SyncItemErrorKind, SyncRunError,
+};
+
+/// What must be known before an item is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ItemNeeds {
+    /// Whether a listener is not async, so that the item belongs on a thread that may block.
+    pub(crate) blocks: bool,
+    /// Whether a listener asks for the transaction in which the item ends.
+    pub(crate) wants_transaction: bool,
+}
+
+/// What the runs of items share.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    integrations: Integrations,
+    /// With the policy that the first failure ends the attempt.
+    events: Events,
+    /// The integrations that the items name.
+    remembered: Remembered,
+}
+
+impl Work {
+    pub(crate) fn new(integrations: &Integrations) -> Self {
+        let events = integrations.events();
+        Self {
+            integrations: integrations.with_events(&events),
+            events: events.with_policy(ErrorPolicy::FailFast),
+            remembered: Remembered::default(),
+        }
+    }
+
+    /// The service, bound to the dispatcher of the runs.
+    pub(crate) fn integrations(&self) -> &Integrations {
+        &self.integrations
+    }
+
+    /// The events that this program knows, as a claim names them: see [`ClaimTerms`](super::ClaimTerms).
+    pub(crate) fn known_events(&self) -> String {
+        let known = self.events.readable();
+        let keys: Vec<String> = known
+            .iter()
+            .map(|(name, version)| format!("{name}\n{version}"))
+            .collect();
+        serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned())
+    }
+
+    /// What the listeners of an event need.
+    pub(crate) fn needs(&self, event_name: &str) -> ItemNeeds {
+        let found = self.events.inline_listeners(event_name);
+        let listeners = found.filter(|listeners| listeners.queued().is_none());
+        ItemNeeds {
+            blocks: listeners.as_ref().is_some_and(InlineListeners::block),
+            wants_transaction: listeners.is_some_and(|listeners| listeners.want::<Tx>()),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.events.now()
+    }
+
+    /// Looks whether the item may run at all: one that a later run has superseded, or whose event a queued listener
+    /// hears, may not.
+    async fn hindered(&self, item: &ClaimedItem) -> Result<Option<ItemEnd>, StoreError> {
+        if let Some(listeners) = self.events.inline_listeners(&item.event_name)
+            && let Some(queued) = listeners.queued()
+        {
+            let message = format!(
+                "the listener {queued} is queued: those of a per-item event run inside the item's own job"
+            );
+            return Ok(Some(failed(SyncItemErrorKind::Refused, message)));
+        }
+        if !item.late {
+            return Ok(None);
+        }
+        let Some(external_id) = &item.external_id else {
+            return Ok(None);
+        };
+        let values = later(
+            item.integration_id,
+            item.run_id,
+            &item.event_name,
+            external_id,
+        );
+        let row = self.integrations.store().read_row(LATER, values).await?;
+        let later = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(later.map(ItemEnd::Superseded))
+    }
+
+    async fn attempt(&self, item: &ClaimedItem, extensions: Extensions) -> ItemEnd {
+        let decoded = self
+            .events
+            .decode(&item.event_name, item.version, &item.payload);
+        let event: Box<dyn AnyEvent> = match self.remembered.during(decoded).await {
+            Ok(event) => event,
+            Err(failure) => return self.unreadable(item, &failure),
+        };
+        let attempt = Attempt {
+            number: item.attempts,
+            max: Some(MAX_ATTEMPTS),
+            likely_final: item.attempts >= MAX_ATTEMPTS,
+        };
+        let extensions = extensions.with(ItemAttempt {
+            item_id: item.hold.id,
+            run_id: item.run_id,
+            integration_id: item.integration_id,
+            external_id: item.external_id.clone(),
+        });
+        let running = self
+            .events
+            .run_inline(&*event, item.delivery, attempt, &extensions);
+        match running.await {
+            Ok(()) => ItemEnd::Success,
+            Err(error) => self.after(item, &error),
+        }
+    }
+
+    fn unreadable(&self, item: &ClaimedItem, failure: &JobFailure) -> ItemEnd {
+        let message = failure.message().to_owned();
+        match failure.reason() {
+            ParkReason::MissingModel => failed(SyncItemErrorKind::MissingModel, message),
+            // A model's loader failed, or there is none: as good as a listener.
+            ParkReason::Exhausted | ParkReason::Unwired => {
+                self.retry(item, SyncItemErrorKind::Exhausted, message)
+            }
+            _ => failed(SyncItemErrorKind::Undecodable, message),
+        }
+    }
+
+    /// What follows an attempt in which a listener failed.
+    fn after(&self, item: &ClaimedItem, error: &DispatchError) -> ItemEnd {
+        let Some(failure) = error.failures().first() else {
+            return self.retry(item, SyncItemErrorKind::Exhausted, error.to_string());
+        };
+        let limited = failure.error().and_then(|error| RateLimited::find(error));
+        if let Some(limited) = limited {
+            return self.defer(item, limited.wait(), failure.to_string());
+        }
+        let message = match failure.cause() {
+            FailureCause::Error(_) | FailureCause::Panic(_) => failure.cause().to_string(),
+            _ => failure.to_string(),
+        };
+        self.retry(item, SyncItemErrorKind::Exhausted, message)
+    }
+
+    fn defer(&self, item: &ClaimedItem, wait: Duration, error: String) -> ItemEnd {
+        match deferred(wait, item.expires_at, self.now()) {
+            Some(at) => ItemEnd::Retry {
+                at,
+                error,
+                counts: false,
+                alone: false,
+            },
+            None => failed(SyncItemErrorKind::Expired, error),
+        }
+    }
+
+    fn retry(&self, item: &ClaimedItem, kind: SyncItemErrorKind, error: String) -> ItemEnd {
+        match next_attempt(item.attempts, self.now()) {
+            Some(at) => ItemEnd::Retry {
+                at,
+                error,
+                counts: true,
+                alone: false,
+            },
+            None => failed(kind, error),
+        }
+    }
+}
+
+/// The item of a later run that has done the same work.
+const LATER: &str = "SELECT i.id FROM events_sync_runs AS r JOIN events_sync_items AS i ON i.run_id = r.id \
+                     AND i.event_name = $3 AND i.external_id = $4 WHERE r.integration_id = $1 AND r.id > $2 \
+                     AND i.state = 2 ORDER BY i.id DESC LIMIT 1";
+
+fn later(integration_id: i64, run_id: i64, event_name: &str, external_id: &str) -> [Value; 4] {
+    [
+        integration_id.into(),
+        run_id.into(),
+        event_name.into(),
+        external_id.into(),
+    ]
+}
+
+/// The item of a later run that has done this one's work, if there is one.
+pub(in crate::sync) async fn superseding(
+    tx: &Tx,
+    item: &IntegrationSyncItem,
+) -> Result<Option<i64>, StoreError> {
+    let Some(external_id) = &item.external_id else {
+        return Ok(None);
+    };
+    let values = later(
+        item.integration_id,
+        item.run_id,
+        &item.event_name,
+        external_id,
+    );
+    let row = store::row(tx, LATER, values).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+}
+
+fn failed(kind: SyncItemErrorKind, message: String) -> ItemEnd {
+    ItemEnd::Failed(SyncItemError { kind, message })
+}
+
+/// Why the transaction of a run was rolled back.
+enum Undone {
+    End(ItemEnd),
+    /// The claim was lost meanwhile.
+    Lost,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SyncRunError> for Undone {
+    fn from(error: SyncRunError) -> Self {
+        match error {
+            SyncRunError::Integration(crate::IntegrationError::Store(error)) => Self::Store(error),
+            other => Self::Store(sea_orm::DbErr::Custom(other.to_string()).into()),
+        }
+    }
+}
+
+/// Runs one attempt of an item. None: its end is written already, with what a listener wrote, or the claim was lost.
+pub(crate) async fn run(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
+    if item.attempts > MAX_ATTEMPTS {
+        let message = "the last attempt that it may have did not come to its end".to_owned();
+        return Some(failed(SyncItemErrorKind::Exhausted, message));
+    }
+    match work.hindered(item).await {
+        Ok(None) => {}
+        Ok(Some(end)) => return Some(end),
+        Err(error) => {
+            tracing::error!(%error, "an item could not be looked at: it is given back");
+            return Some(ItemEnd::GivenBack);
+        }
+    }
+    if needs.wants_transaction {
+        return in_transaction(work, item).await;
+    }
+    Some(work.attempt(item, Extensions::new()).await)
+}
+
+/// Runs the listeners in a transaction, which also ends the item: what they write there happens exactly once.
+async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
+    let mut begun = false;
+    let transaction = work.integrations.transaction(async |tx: &Tx| {
+        begun = true;
+        match work
+            .attempt(item, Extensions::new().with(tx.handle()))
+            .await
+        {
+            ItemEnd::Success => {
+                let ended = [EndedItem::of(item, ItemEnd::Success)];
+                let within = work.integrations.within(tx);
+                match write(&within, &ended).await? {
+                    0 => Err(Undone::Lost),
+                    _ => Ok(()),
+                }
+            }
+            end => Err(Undone::End(end)),
+        }
+    });
+    match transaction.await {
+        Ok(()) | Err(Undone::Lost) => None,
+        Err(Undone::End(end)) => Some(end),
+        Err(Undone::Store(error)) if begun => {
+            let message = format!("the transaction failed: {error}");
+            Some(work.retry(item, SyncItemErrorKind::Exhausted, message))
+        }
+        // No listener has run.
+        Err(Undone::Store(error)) => {
+            tracing::error!(%error, "no transaction for an item: it is given back");
+            Some(ItemEnd::GivenBack)
+        }
+    }
+}
+
+/// What follows an attempt that did not come to its end by itself, as after a timeout or the death of its process.
+pub(crate) fn conclude(
+    work: &Work,
+    item: &ClaimedItem,
+    kind: SyncItemErrorKind,
+    message: &str,
+) -> ItemEnd {
+    let mut end = work.retry(item, kind, message.to_owned());
+    if let (SyncItemErrorKind::Crashed, ItemEnd::Retry { alone, .. }) = (kind, &mut end) {
+        *alone = true;
+    }
+    end
+}

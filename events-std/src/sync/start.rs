@@ -1,0 +1,164 @@
+//! How a run begins: one at a time for each integration, across all processes.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+
+use super::lease::{LEASE, Lease, holder};
+use super::rows::{self, RUN};
+use super::{ErasedScheduledSync, SyncRun, SyncRunError};
+use crate::integration::{HealthStatus, Integration, IntegrationError, Integrations, Within};
+use crate::operation::{Direction, IntegrationLog};
+use crate::store;
+
+/// The name of sync runs in the operation log.
+pub(super) const OPERATION: &str = "sync";
+
+/// What became of a call that starts a run.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SyncStart {
+    /// All items are found, and workers go on with them. A run without items is closed already.
+    Enumerated(SyncRun),
+    /// The provider failed while it enumerated, or the process lost the run: it is closed, or whoever took it over
+    /// closes it.
+    Failed {
+        /// The run.
+        run: SyncRun,
+        /// Why.
+        error: String,
+    },
+    /// Another run of the integration is not closed. Nothing was begun.
+    Busy(SyncRun),
+    /// The integration cannot be synced now. Nothing was begun.
+    Skipped(SkipReason),
+}
+
+/// Why an integration is not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// There is none with this id.
+    Missing,
+    /// It is switched off.
+    Inactive,
+    /// Its provider is not known to this program, or has no [`ScheduledSync`](crate::ScheduledSync).
+    Unable,
+}
+
+/// What is begun.
+enum Begun {
+    Run(Box<Enumeration>),
+    No(SyncStart),
+}
+
+/// A run whose items are to be enumerated.
+pub(super) struct Enumeration {
+    pub(super) run: SyncRun,
+    pub(super) lease: Lease,
+    pub(super) integration: Integration,
+    pub(super) provider: Arc<dyn ErasedScheduledSync>,
+}
+
+/// The provider's capability, if this program knows it.
+pub(super) fn provider_of(
+    integrations: &Integrations,
+    integration: &Integration,
+) -> Option<Arc<dyn ErasedScheduledSync>> {
+    integrations.capability::<dyn ErasedScheduledSync>(&integration.provider)
+}
+
+impl Integrations {
+    /// Starts a run now, due or not, and enumerates its items. [`Worker`](crate::Worker)s go on with them.
+    ///
+    /// The provider enumerates outside any transaction. If this is dropped meanwhile, or the process dies, others end
+    /// the run as failed within about a minute.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails. That the provider fails is no error here: see [`SyncStart::Failed`].
+    pub async fn sync(&self, id: i64) -> Result<SyncStart, SyncRunError> {
+        self.sync_unless(id, std::future::pending()).await
+    }
+
+    /// As [`sync`](Self::sync), but that the enumeration fails when `stopped` is ready.
+    pub(super) async fn sync_unless(
+        &self,
+        id: i64,
+        stopped: impl Future<Output = ()> + Send,
+    ) -> Result<SyncStart, SyncRunError> {
+        match self.begin_run(id).await? {
+            Begun::No(start) => Ok(start),
+            Begun::Run(enumeration) => self.enumerate(*enumeration, stopped).await,
+        }
+    }
+
+    async fn begin_run(&self, id: i64) -> Result<Begun, SyncRunError> {
+        self.transaction(async |tx| self.within(tx).begin_run(id).await)
+            .await
+    }
+}
+
+impl Within<'_> {
+    async fn begin_run(&self, id: i64) -> Result<Begun, SyncRunError> {
+        let skipped = |reason| Ok(Begun::No(SyncStart::Skipped(reason)));
+        // Whoever holds this lock is the only one who begins or ends a run of it.
+        let integration = match self.lock(id).await {
+            Ok(integration) => integration,
+            Err(IntegrationError::NotFound(_)) => return skipped(SkipReason::Missing),
+            Err(error) => return Err(error.into()),
+        };
+        if !integration.is_active || integration.health_status == HealthStatus::Disabled {
+            return skipped(SkipReason::Inactive);
+        }
+        let Some(provider) = provider_of(self.integrations(), &integration) else {
+            return skipped(SkipReason::Unable);
+        };
+        let now = self.now();
+        if let Some(run) = self.open_run(id).await? {
+            let age = (now - run.created_at).to_std().unwrap_or_default();
+            tracing::warn!(
+                integration = id,
+                run = run.id,
+                state = %run.state,
+                age_seconds = age.as_secs(),
+                "a sync run is dropped: another one of this integration is not closed"
+            );
+            return Ok(Begun::No(SyncStart::Busy(run)));
+        }
+        let log = IntegrationLog::new(id, OPERATION, Direction::Inbound, "processing");
+        let log = self.log_operation(log).await?;
+        let sql = format!(
+            "INSERT INTO events_sync_runs (integration_id, log_id, lease_holder, lease_until, lease_fence, \
+             starting_cursor, created_at, updated_at) VALUES ($1, $2, $3, $4, 1, $5, $6, $6) RETURNING {RUN}"
+        );
+        let values = [
+            id.into(),
+            log.id.into(),
+            holder().into(),
+            store::time(now + LEASE),
+            store::json_or_null(integration.sync_cursor.as_ref()),
+            store::time(now),
+        ];
+        let row = store::row(self.tx(), sql, values).await?;
+        let run = rows::read_run(&row.ok_or(DbErr::RecordNotInserted)?)?;
+        let lease = Lease {
+            run_id: run.id,
+            fence: 1,
+        };
+        Ok(Begun::Run(Box::new(Enumeration {
+            run,
+            lease,
+            integration,
+            provider,
+        })))
+    }
+
+    async fn open_run(&self, integration_id: i64) -> Result<Option<SyncRun>, SyncRunError> {
+        let sql =
+            format!("SELECT {RUN} FROM events_sync_runs WHERE integration_id = $1 AND state <> 2");
+        let row = store::row(self.tx(), sql, [integration_id.into()]).await?;
+        Ok(row.as_ref().map(rows::read_run).transpose()?)
+    }
+}

@@ -1,0 +1,152 @@
+//! A whole run at once, for an adapter's own tests: no worker, no waits.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::item::{self, ClaimTerms, EndedItem, ItemEnd, Work};
+use super::{RunState, SyncRun, SyncRunError, SyncStart};
+use crate::integration::Integrations;
+use crate::queue::{Card, Presence};
+
+/// So many rounds in which nothing but deferrals happened are enough.
+const ROUNDS: usize = 100;
+
+impl Integrations {
+    /// Starts a run and works at its items until it is closed, in this task, for tests: retries do not wait for their
+    /// time. How the run ended.
+    ///
+    /// A run stays open if the provider's rate limit defers an item again and again.
+    ///
+    /// ```no_run
+    /// # async fn run(integrations: events_std::Integrations) -> Result<(), events_std::SyncRunError> {
+    /// use events_std::{RunState, SyncStart};
+    ///
+    /// if let SyncStart::Enumerated(run) = integrations.run_to_end(7).await? {
+    ///     assert_eq!(run.state, RunState::Closed);
+    ///     assert_eq!(integrations.progress(run.id).await?.failed, 0);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn run_to_end(&self, id: i64) -> Result<SyncStart, SyncRunError> {
+        let started = self.sync(id).await?;
+        let SyncStart::Enumerated(run) = started else {
+            return Ok(started);
+        };
+        Ok(SyncStart::Enumerated(self.finish(run).await?))
+    }
+
+    /// Works at the items of a run until it is closed, and at those of a closed one that are retried: as
+    /// [`run_to_end`](Self::run_to_end) does.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn finish(&self, run: SyncRun) -> Result<SyncRun, SyncRunError> {
+        let now = self.events().now();
+        let card = Card {
+            name: "run_to_end",
+            claims: "[]",
+            queues: "[]",
+            lapse: Duration::from_mins(1),
+        };
+        let presence = Presence::enter(self.store(), card, now).await?;
+        let worked = self.work_at(run.id, presence.id).await;
+        presence.leave(self.store().writer()).await?;
+        worked?;
+        self.sync_run(run.id)
+            .await?
+            .ok_or(SyncRunError::NoRun(run.id))
+    }
+
+    async fn work_at(&self, run_id: i64, worker: i64) -> Result<(), SyncRunError> {
+        let work = Work::new(self);
+        let events = work.known_events();
+        let (mut ended, mut idle) = (Vec::new(), 0);
+        while idle < ROUNDS {
+            let terms = ClaimTerms {
+                worker,
+                events: &events,
+                now: self.events().now(),
+                due: DateTime::<Utc>::MAX_UTC,
+            };
+            let claimed = self
+                .transaction(async |tx| {
+                    item::write(&self.within(tx), &ended).await?;
+                    let runs = item::claimable_runs(tx).await?;
+                    let Some(run) = runs.into_iter().find(|run| run.id == run_id) else {
+                        return Ok::<_, SyncRunError>(Vec::new());
+                    };
+                    let mut claimed = item::claim(tx, &terms, run, false, 100).await?;
+                    if item::alone_waits(tx).await? {
+                        claimed.extend(item::claim(tx, &terms, run, true, 1).await?);
+                    }
+                    Ok(claimed)
+                })
+                .await?;
+            if claimed.is_empty() {
+                break;
+            }
+            ended.clear();
+            for item in &claimed {
+                let needs = work.needs(&item.event_name);
+                let end = item::run(&work, item, needs).await;
+                ended.extend(end.map(|end| EndedItem::of(item, end)));
+            }
+            let deferred =
+                |item: &EndedItem| matches!(item.end, ItemEnd::Retry { counts: false, .. });
+            let nothing_happened = ended.len() == claimed.len() && ended.iter().all(deferred);
+            idle = if nothing_happened { idle + 1 } else { 0 };
+        }
+        if idle == ROUNDS {
+            self.transaction(async |tx| item::write(&self.within(tx), &ended).await)
+                .await?;
+        }
+        self.reconcile().await?;
+        Ok(())
+    }
+}
+
+impl SyncStart {
+    /// The run that was started.
+    ///
+    /// # Panics
+    ///
+    /// If none was, or its enumeration failed. The message says why.
+    #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an assertion, whose value is a by-product"
+    )]
+    pub fn assert_enumerated(self) -> SyncRun {
+        match self {
+            Self::Enumerated(run) => run,
+            other => panic!("expected a run whose items were found, but: {other:?}"),
+        }
+    }
+
+    /// The run that was started, and is closed.
+    ///
+    /// # Panics
+    ///
+    /// If none was, its enumeration failed, or it is open still. The message says why.
+    #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an assertion, whose value is a by-product"
+    )]
+    pub fn assert_closed(self) -> SyncRun {
+        let run = self.assert_enumerated();
+        assert!(
+            run.state == RunState::Closed,
+            "expected a closed run, but it is {}: {run:?}",
+            run.state
+        );
+        run
+    }
+}

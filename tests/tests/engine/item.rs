@@ -1,0 +1,218 @@
+//! Items: attempts, waits, endings, and what listeners see of them (section 7.3).
+
+use events_core::{Event, listener};
+use events_std::{ItemStatus, Tx};
+use sea_orm::ConnectionTrait;
+
+use crate::desk::{DeskBench, Fate, TicketSynced, execute};
+use crate::kit::on_both;
+
+/// Section 7.3: at most 5 counted attempts, and listeners see which one it is, and of which item.
+async fn an_item_is_tried_five_times_and_then_fails(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(2, [Fate::Fails]);
+    let run = desk.sync([1, 2]).await;
+    let attempts: Vec<_> = desk
+        .plan()
+        .take()
+        .into_iter()
+        .filter(|(ticket, ..)| *ticket == 2)
+        .collect();
+    let numbers: Vec<_> = attempts
+        .iter()
+        .map(|(_, attempt, _)| attempt.number)
+        .collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    assert!(
+        attempts
+            .iter()
+            .all(|(_, attempt, _)| attempt.max == Some(5))
+    );
+    let last: Vec<_> = attempts
+        .iter()
+        .map(|(_, attempt, _)| attempt.likely_final)
+        .collect();
+    assert_eq!(last, [false, false, false, false, true]);
+    let item = desk.item(&run, 2).await;
+    let seen = &attempts[0].2;
+    assert_eq!((seen.item_id, seen.run_id), (item.id, run.id));
+    assert_eq!(seen.external_id.as_deref(), Some("2"));
+    assert_eq!((item.status, item.attempts), (ItemStatus::Failed, 5));
+    assert_eq!(item.error.as_deref(), Some("ticket 2 cannot be stored"));
+    assert_eq!(item.completed_at, Some(desk.bench.events.now()));
+    assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Success);
+}
+
+/// Section 2, `SyncItemFailed`: once, with the row already `failed`; not for what ended well.
+async fn a_failed_item_is_told_of_once_with_its_row_failed(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(2, [Fate::Fails]);
+    desk.plan().set(3, [Fate::Fails, Fate::Well]);
+    desk.sync([1, 2, 3]).await;
+    desk.bench.work().await;
+    let heard = desk.bench.heard.take();
+    let failed: Vec<_> = heard
+        .iter()
+        .filter(|(name, _)| *name == "sync.item_failed")
+        .collect();
+    assert_eq!(failed.len(), 1, "{heard:?}");
+    let text = &failed[0].1;
+    assert!(
+        text.contains("status: Failed") && text.contains("kind: Exhausted"),
+        "{text}"
+    );
+    assert!(text.contains("external_id: Some(\"2\")"), "{text}");
+}
+
+async fn a_panic_ends_an_attempt_and_its_error_is_cut(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(1, [Fate::Panics]);
+    let run = desk.sync([1]).await;
+    let item = desk.item(&run, 1).await;
+    assert_eq!(item.attempts, 5);
+    assert_eq!(item.error.as_deref(), Some("panicked: ticket 1 is on fire"));
+}
+
+/// Section 7.3: a rate-limit error anywhere in the chain defers without counting, until 6 h after the item was found.
+async fn a_rate_limit_defers_without_counting(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(
+        1,
+        [
+            Fate::Limited(40),
+            Fate::Limited(40),
+            Fate::Fails,
+            Fate::Well,
+        ],
+    );
+    let run = desk.sync([1]).await;
+    assert_eq!(desk.plan().attempts(), [(1, 1), (1, 1), (1, 1), (1, 2)]);
+    let item = desk.item(&run, 1).await;
+    assert_eq!((item.status, item.attempts), (ItemStatus::Success, 2));
+    assert_eq!(item.error, None);
+}
+
+async fn a_rate_limit_beyond_six_hours_ends_the_item_as_expired(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(1, [Fate::Limited(6 * 3_600 + 1)]);
+    desk.plan().set(2, [Fate::Limited(6 * 3_600), Fate::Well]);
+    let run = desk.sync([1, 2]).await;
+    assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Failed);
+    let kinds = desk
+        .bench
+        .column::<String>("SELECT error_kind FROM events_sync_items WHERE state = 3")
+        .await;
+    assert_eq!(kinds, ["expired"]);
+    assert_eq!(desk.item(&run, 2).await.status, ItemStatus::Success);
+}
+
+/// Section 7.3: what cannot be read ends at once, and the others go on.
+async fn what_cannot_be_read_ends_at_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.desk.finds([1, 2, 3]);
+    let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
+    let run = started.assert_enumerated();
+    let sql = "UPDATE events_sync_items SET payload = '{' WHERE external_id = '2'";
+    desk.bench
+        .store
+        .writer()
+        .execute_unprepared(sql)
+        .await
+        .unwrap();
+    let sql = "UPDATE events_sync_items SET payload = REPLACE(payload, '\"key\":', '\"key\":99') WHERE external_id = '3'";
+    desk.bench
+        .store
+        .writer()
+        .execute_unprepared(sql)
+        .await
+        .unwrap();
+    let run = desk.bench.engine.finish(run).await.unwrap();
+    assert_eq!(desk.plan().attempts(), [(1, 1)]);
+    let kinds = desk
+        .bench
+        .column::<String>("SELECT error_kind FROM events_sync_items WHERE state = 3 ORDER BY id")
+        .await;
+    assert_eq!(kinds, ["undecodable", "missing_model"]);
+    assert_eq!(desk.item(&run, 2).await.attempts, 1);
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "item.note.taken")]
+struct NoteTaken {
+    ticket: u64,
+}
+
+#[listener(NoteTaken, queue)]
+fn queued(_: &NoteTaken) {}
+
+/// Section 7.3 (better): as the last net, an item whose event a queued listener hears fails at once, and nothing runs.
+async fn an_item_that_a_queued_listener_hears_is_refused(url: String) {
+    let desk = DeskBench::with(url, |builder| builder.only_linked_in(module_path!())).await;
+    desk.desk.finds([1]);
+    let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
+    // No session takes such an event: it can only have been stored by another version of the program.
+    execute(
+        &desk.bench,
+        "UPDATE events_sync_items SET event_name = 'item.note.taken'",
+    )
+    .await;
+    let run = desk
+        .bench
+        .engine
+        .finish(started.assert_enumerated())
+        .await
+        .unwrap();
+    let item = desk.item(&run, 1).await;
+    assert_eq!((item.status, item.attempts), (ItemStatus::Failed, 1));
+    assert!(item.error.unwrap().contains("is queued"));
+    let kinds = desk
+        .bench
+        .column::<String>("SELECT error_kind FROM events_sync_items")
+        .await;
+    assert_eq!(kinds, ["refused"]);
+    assert!(!desk.bench.heard.names().contains(&"item.note.taken"));
+}
+
+mod with_transaction {
+    use super::*;
+
+    /// Fails after it has written, once for each ticket.
+    #[listener(TicketSynced, priority = 10, handle = WRITE)]
+    async fn write(event: &TicketSynced, tx: &Tx) -> Result<(), sea_orm::DbErr> {
+        let sql = format!("INSERT INTO written (ticket) VALUES ({})", event.ticket);
+        tx.execute_unprepared(&sql).await.map(drop)
+    }
+
+    /// Section 7.3: what a listener writes through the item's transaction is committed together with `success`, and
+    /// rolled back with a failure of a listener behind it.
+    pub(super) async fn what_is_written_in_the_items_transaction_is_written_once(url: String) {
+        let desk = DeskBench::with(url, |builder| builder.register(WRITE)).await;
+        desk.bench
+            .store
+            .writer()
+            .execute_unprepared("CREATE TABLE written (ticket BIGINT)")
+            .await
+            .unwrap();
+        desk.plan().set(1, [Fate::Fails, Fate::Fails, Fate::Well]);
+        desk.plan().set(2, [Fate::Fails]);
+        let run = desk.sync([1, 2, 3]).await;
+        assert_eq!(run.finished, 3);
+        let mut written = desk.bench.column::<i64>("SELECT ticket FROM written").await;
+        written.sort_unstable();
+        assert_eq!(written, [1, 3], "once each, and nothing of what failed");
+        assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Success);
+        assert_eq!(desk.item(&run, 2).await.status, ItemStatus::Failed);
+    }
+}
+use with_transaction::what_is_written_in_the_items_transaction_is_written_once;
+
+on_both!(
+    a_failed_item_is_told_of_once_with_its_row_failed,
+    a_panic_ends_an_attempt_and_its_error_is_cut,
+    a_rate_limit_beyond_six_hours_ends_the_item_as_expired,
+    a_rate_limit_defers_without_counting,
+    an_item_is_tried_five_times_and_then_fails,
+    an_item_that_a_queued_listener_hears_is_refused,
+    what_cannot_be_read_ends_at_once,
+    what_is_written_in_the_items_transaction_is_written_once,
+);

@@ -1,0 +1,193 @@
+//! The scheduler: what is due, once, on any number of machines (section 4).
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use events_std::{NewIntegration, Scheduler, SyncStart};
+
+use crate::desk::DeskBench;
+use crate::desk::{execute, until};
+use crate::kit::on_both;
+
+async fn due(desk: &DeskBench) -> usize {
+    let started = Scheduler::new(&desk.bench.engine).run_due().await.unwrap();
+    let mut begun = 0;
+    for start in started {
+        if let SyncStart::Enumerated(run) = start {
+            begun += 1;
+            desk.bench.engine.finish(run).await.unwrap();
+        }
+    }
+    begun
+}
+
+async fn a_run_is_due_when_its_interval_is_over(url: String) {
+    let desk = DeskBench::new(url).await;
+    assert_eq!(due(&desk).await, 1, "never synced");
+    assert_eq!(due(&desk).await, 0);
+    desk.bench
+        .clock
+        .advance(TimeDelta::minutes(15) - TimeDelta::milliseconds(1));
+    assert_eq!(due(&desk).await, 0);
+    desk.bench.clock.advance(TimeDelta::milliseconds(1));
+    assert_eq!(due(&desk).await, 1);
+}
+
+/// Section 4 (better): the provider's default drives an integration without an interval of its own; without either it
+/// is never due by itself.
+async fn the_providers_interval_counts_where_there_is_no_other(url: String) {
+    let desk = DeskBench::every(Duration::from_mins(5), url).await;
+    let new = NewIntegration::new("desk", "Other");
+    let other = desk.bench.engine.create(new).await.unwrap();
+    desk.bench
+        .engine
+        .disable(desk.integration.id)
+        .await
+        .unwrap();
+    assert_eq!(due(&desk).await, 1);
+    let next = desk.bench.stored(&other).await.next_sync_at;
+    assert_eq!(next, Some(desk.bench.events.now() + TimeDelta::minutes(5)));
+    desk.bench.clock.advance(TimeDelta::minutes(5));
+    assert_eq!(due(&desk).await, 1);
+}
+
+async fn without_any_interval_nothing_is_due_by_itself(url: String) {
+    let desk = DeskBench::new(url).await;
+    let new = NewIntegration::new("desk", "Other");
+    let other = desk.bench.engine.create(new).await.unwrap();
+    desk.bench
+        .engine
+        .disable(desk.integration.id)
+        .await
+        .unwrap();
+    assert_eq!(due(&desk).await, 0);
+    desk.bench
+        .engine
+        .run_to_end(other.id)
+        .await
+        .unwrap()
+        .assert_closed();
+    assert_eq!(desk.bench.stored(&other).await.next_sync_at, None);
+}
+
+/// Section 4: degraded ones are due after twice the interval, failing ones after ten times, disabled ones never.
+async fn bad_health_slows_the_schedule_down(url: String) {
+    let desk = DeskBench::new(url).await;
+    assert_eq!(due(&desk).await, 1);
+    for (status, minutes) in [("degraded", 30), ("failing", 150)] {
+        execute(
+            &desk.bench,
+            &format!("UPDATE events_integrations SET health_status = '{status}'"),
+        )
+        .await;
+        desk.bench
+            .clock
+            .advance(TimeDelta::minutes(minutes) - TimeDelta::seconds(1));
+        assert_eq!(due(&desk).await, 0, "{status}");
+        desk.bench.clock.advance(TimeDelta::seconds(1));
+        assert_eq!(due(&desk).await, 1, "{status}");
+    }
+    execute(
+        &desk.bench,
+        "UPDATE events_integrations SET health_status = 'disabled'",
+    )
+    .await;
+    desk.bench.clock.advance(TimeDelta::days(7));
+    assert_eq!(due(&desk).await, 0);
+}
+
+/// Section 4 (better): any number of machines may run a scheduler at once.
+async fn many_schedulers_start_each_run_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    for number in 0..5 {
+        let new = NewIntegration::new("desk", format!("Support {number}")).sync_every(15);
+        desk.bench.engine.create(new).await.unwrap();
+    }
+    desk.desk.finds([1]);
+    let mut schedulers = tokio::task::JoinSet::new();
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    for _ in 0..3 {
+        let mut stopped = stopped.clone();
+        let scheduler = Scheduler::new(&desk.bench.engine).poll_every(Duration::from_millis(10));
+        schedulers.spawn(async move {
+            scheduler
+                .run_until(async {
+                    let _ = stopped.changed().await;
+                })
+                .await;
+        });
+    }
+    until("all runs are open", async || {
+        let sql = "SELECT COUNT(*) FROM events_sync_runs WHERE state = 1";
+        desk.bench.column::<i64>(sql).await[0] == 6
+    })
+    .await;
+    drop(stop);
+    schedulers.join_all().await;
+    assert_eq!(desk.bench.count("events_sync_runs").await, 6);
+    assert_eq!(desk.bench.count("events_operations").await, 6);
+}
+
+/// A scheduler that is stopped ends the runs that it enumerates, so that nobody waits for their leases.
+async fn a_scheduler_that_stops_closes_what_it_enumerates(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.desk.finds([1, 2]);
+    desk.desk.0.lock().unwrap().gate = Some(std::sync::Arc::new(tokio::sync::Semaphore::new(0)));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let scheduler = Scheduler::new(&desk.bench.engine).poll_every(Duration::from_millis(10));
+    let running = tokio::spawn(scheduler.run_until(async {
+        let _ = stopped.await;
+    }));
+    until("it enumerates", async || {
+        !desk.desk.0.lock().unwrap().cursors.is_empty()
+    })
+    .await;
+    drop(stop);
+    running.await.unwrap();
+    let runs = desk
+        .bench
+        .engine
+        .sync_runs(desk.integration.id)
+        .await
+        .unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].state.to_string(), "closed");
+    assert!(
+        desk.log(&runs[0])
+            .await
+            .error
+            .unwrap()
+            .contains("was stopped")
+    );
+}
+
+/// Section 3: runs have a retention, which spares those with failed items.
+async fn old_runs_are_forgotten_but_not_those_with_failed_items(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(2, [crate::desk::Fate::Fails]);
+    let failed = desk.sync([1, 2]).await;
+    let clean = desk.sync([3]).await;
+    let engine = &desk.bench.engine;
+    desk.bench.clock.advance(TimeDelta::days(30));
+    assert_eq!(engine.prune_sync_runs().await.unwrap(), 0);
+    desk.bench.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(engine.prune_sync_runs().await.unwrap(), 1);
+    assert_eq!(engine.sync_run(clean.id).await.unwrap(), None);
+    assert_eq!(desk.items(&failed).await.len(), 2);
+    engine
+        .skip_item(desk.item(&failed, 2).await.id)
+        .await
+        .unwrap();
+    assert_eq!(engine.prune_sync_runs().await.unwrap(), 1);
+    assert_eq!(desk.bench.count("events_sync_items").await, 0);
+}
+
+on_both!(
+    a_run_is_due_when_its_interval_is_over,
+    a_scheduler_that_stops_closes_what_it_enumerates,
+    bad_health_slows_the_schedule_down,
+    many_schedulers_start_each_run_once,
+    old_runs_are_forgotten_but_not_those_with_failed_items,
+    the_providers_interval_counts_where_there_is_no_other,
+    without_any_interval_nothing_is_due_by_itself,
+);

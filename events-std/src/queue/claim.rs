@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use events_core::{Claimable, Delivery, Job, ParkReason};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::end;
 
@@ -50,34 +50,37 @@ const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM events
 /// Whoever was taken for dead, and has no row any more, claims nothing.
 const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
 
-/// Takes at most `limit` jobs of a queue, those that have been due longest.
+/// Takes at most `limit` jobs of a queue, those that have been due longest. On Postgres only those that were due at
+/// `floor` or later, in milliseconds.
 pub(super) async fn claim(
     connection: &impl ConnectionTrait,
     terms: &Terms<'_>,
     queue: &str,
     limit: usize,
+    floor: Option<i64>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut values: Vec<Value> = vec![
+        terms.worker.into(),
+        terms.now.timestamp_millis().into(),
+        queue.into(),
+        terms.keys.into(),
+        limit.into(),
+    ];
+    // One text with a value, whatever the floor: its plan is kept.
+    let mut from = "";
+    if connection.get_database_backend() == DbBackend::Postgres {
+        values.push(floor.unwrap_or(i64::MIN).into());
+        from = "AND j.run_at >= $6";
+    }
     let choose = |known: &str| {
         format!(
-            "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
+            "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 {from} \
              AND j.event || chr10 || j.version || chr10 || j.listener {known} AND {IN_ORDER} AND {LIVES} \
              ORDER BY j.run_at, j.id LIMIT $5"
         )
     };
-    take(
-        connection,
-        choose,
-        [
-            terms.worker.into(),
-            terms.now.timestamp_millis().into(),
-            queue.into(),
-            terms.keys.into(),
-            limit.into(),
-        ],
-        terms.now,
-    )
-    .await
+    take(connection, choose, values, terms.now).await
 }
 
 /// The jobs that must run alone, of any of these queues (a JSON list).
@@ -90,7 +93,7 @@ fn waiting_alone(known: &str) -> String {
     )
 }
 
-fn terms_alone(terms: &Terms<'_>, queues: &str) -> [sea_orm::Value; 4] {
+fn terms_alone(terms: &Terms<'_>, queues: &str) -> [Value; 4] {
     [
         terms.worker.into(),
         terms.now.timestamp_millis().into(),
@@ -142,7 +145,7 @@ fn in_words_of(backend: DbBackend, choose: impl Fn(&str) -> String) -> String {
 async fn take(
     connection: &impl ConnectionTrait,
     choose: impl Fn(&str) -> String,
-    values: impl IntoIterator<Item = sea_orm::Value>,
+    values: impl IntoIterator<Item = Value>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let backend = connection.get_database_backend();

@@ -28,7 +28,10 @@ mod merge;
 mod operate;
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres")),
-    allow(dead_code, reason = "the engine calls the rest, and it needs a database")
+    allow(
+        dead_code,
+        reason = "the engine calls the rest, and it needs a database"
+    )
 )]
 mod provider;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -44,7 +47,10 @@ mod run;
 mod scheduler;
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres")),
-    allow(dead_code, reason = "the engine calls the rest, and it needs a database")
+    allow(
+        dead_code,
+        reason = "the engine calls the rest, and it needs a database"
+    )
 )]
 mod session;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use events_core::Claimable;
 use sea_orm::{ConnectionTrait, Statement};
+use tokio::time::Instant;
 
+use super::floor::{Floors, Look};
 use crate::queue::claim::{self, Claimed, Hold, Terms};
 use crate::queue::end::{self, Ended};
 use crate::store::{Store, StoreError};
@@ -77,6 +79,7 @@ pub(super) async fn turn(
     ended: &[Ended],
     free: usize,
     running: &BTreeMap<String, usize>,
+    floors: &mut Floors,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
     let terms = scope.terms(now);
@@ -86,7 +89,18 @@ pub(super) async fn turn(
     for queue in &scope.queues {
         let limit = scope.room(queue, running).min(free - claimed.len());
         if limit > 0 {
-            claimed.extend(claim::claim(&transaction, &terms, queue, limit).await?);
+            let began = Instant::now();
+            let from = floors.of(queue, began);
+            let found = claim::claim(&transaction, &terms, queue, limit, from).await?;
+            let look = Look {
+                from,
+                due: now,
+                began,
+                ended: Instant::now(),
+                claimed: &found,
+            };
+            floors.found(queue, &look);
+            claimed.extend(found);
         }
     }
     free_keys(&transaction, scope, &claimed).await?;

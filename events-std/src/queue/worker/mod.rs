@@ -1,6 +1,7 @@
 //! The worker: claims jobs, runs them, and ends their claims.
 
 mod cycle;
+mod floor;
 mod job;
 mod park;
 mod run;

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::cycle::{self, Scope};
+use super::floor::Floors;
 use super::runs::Runs;
 use super::{Left, Worker, WorkerError};
 use crate::queue::end::{End, Ended};
@@ -62,6 +63,7 @@ async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, Worke
     let listening = crate::store::listen(&worker.store);
     let mut state = State {
         runs: Runs::new(worker, presence.lock()),
+        floors: Floors::default(),
         worker,
         scope,
         presence,
@@ -134,6 +136,7 @@ struct State<'w> {
     beaten: Instant,
     watch: Watch,
     runs: Runs,
+    floors: Floors,
     /// Whether a job that must run alone has waited long enough.
     alone_waits: bool,
     /// Whether the shutdown has begun: nothing new is claimed.
@@ -235,7 +238,9 @@ impl State<'_> {
         let free = self.free();
         if free > 0 || !self.runs.ended.is_empty() {
             let (ended, running) = (&self.runs.ended, &self.runs.by_queue);
-            let claimed = cycle::turn(store, &self.scope, ended, free, running, now).await?;
+            let floors = &mut self.floors;
+            let claimed =
+                cycle::turn(store, &self.scope, ended, free, running, floors, now).await?;
             self.runs.ended.clear();
             self.runs.start(&self.scope, claimed);
         }

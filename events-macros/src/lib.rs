@@ -265,7 +265,7 @@ pub fn upcaster(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | |
 /// |---|---|
-/// | `ScheduledSync`, `HealthCheck`, `Redact` | The type implements this trait, and the engine uses it. |
+/// | `ScheduledSync`, `HealthCheck` | The type implements this trait, and the engine uses it. |
 /// | `instance` | The value is given to `IntegrationsBuilder::provider`, rather than made by `Default`. |
 /// | `crate = path` | Where `events_std` is, if not at `::events_std`. |
 #[proc_macro_attribute]

@@ -9,7 +9,6 @@ use crate::options::{Given, Seen, Vocabulary, each};
 const OPTIONS: Vocabulary = &[
     ("ScheduledSync", "ScheduledSync"),
     ("HealthCheck", "HealthCheck"),
-    ("Redact", "Redact"),
     ("instance", "instance"),
     ("crate", "crate = path::to::events_std"),
 ];
@@ -18,7 +17,6 @@ const OPTIONS: Vocabulary = &[
 const CAPABILITIES: &[(&str, &str)] = &[
     ("ScheduledSync", "scheduled_sync"),
     ("HealthCheck", "health_check"),
-    ("Redact", "redact"),
 ];
 
 /// The options.

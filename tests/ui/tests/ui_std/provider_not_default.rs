@@ -1,0 +1,13 @@
+use events_std::{NoCredentials, NoMetadata, Provider, provider};
+
+struct Zendesk;
+
+#[provider]
+impl Provider for Zendesk {
+    const KEY: &'static str = "zendesk";
+    const NAME: &'static str = "Zendesk";
+    type Credentials = NoCredentials;
+    type Metadata = NoMetadata;
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use events_std::provider;
+
+#[provider]
+struct Zendesk;
+
+fn main() {}

@@ -50,7 +50,7 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
 /// The head of the lines.
 pub fn head(other: &str) {
     println!(
-        "{:<16} {:<28} {:>10} {:>10} {:>7} {:>7}",
+        "{:<16} {:<32} {:>10} {:>10} {:>7} {:>7}",
         "database", "what", "ours/s", other, "ratio", "bound"
     );
 }
@@ -71,7 +71,7 @@ pub async fn best(
 pub fn line(setting: &Setting, what: &str, [ours, other]: [f64; 2], bound: Option<f64>) {
     let bound = bound.map_or_else(|| "-".to_owned(), |bound| format!("{bound:.2}"));
     println!(
-        "{:<16} {what:<28} {ours:>10.0} {other:>10.0} {:>7.2} {bound:>7}",
+        "{:<16} {what:<32} {ours:>10.0} {other:>10.0} {:>7.2} {bound:>7}",
         setting.name(),
         ours / other
     );

@@ -1,6 +1,6 @@
 //! The same work through apalis 1.0, on the same pool as ours: its settings of the database are ours, so that both wait
-//! for the disk as often. Batches of a hundred, no mark at the start of a job, results kept: without them it acknowledges
-//! nothing.
+//! for the disk as often. Batches of the size that is best for it, for both; no mark at the start of a job; results kept,
+//! as without them it acknowledges nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,9 +26,9 @@ type Job = (u32, String);
 
 /// Measures one database.
 pub async fn report(setting: &Setting) -> Result<(), Error> {
-    let (many, bound) = match setting {
-        Setting::SqliteFull | Setting::SqliteNormal => (MORE, 20.0),
-        Setting::Postgres(_) => (MANY, 2.0),
+    let (many, batch, bound) = match setting {
+        Setting::SqliteFull | Setting::SqliteNormal => (MORE, 100, 20.0),
+        Setting::Postgres(_) => (MANY, 500, 2.0),
     };
     let mut rates = [[0.0; 2]; 4];
     for _ in 0..RUNS {
@@ -42,8 +42,8 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
             peer.clear().await?;
             best(&mut rates[push][0], jobs, ours.push_batches(jobs, BATCH)).await?;
             best(&mut rates[push][1], jobs, peer.push_batches(jobs)).await?;
-            best(&mut rates[process][0], jobs, ours.process(BATCH)).await?;
-            best(&mut rates[process][1], jobs, peer.process(jobs)).await?;
+            best(&mut rates[process][0], jobs, ours.process(batch)).await?;
+            best(&mut rates[process][1], jobs, peer.process(jobs, batch)).await?;
             ours.expect_done(jobs).await?;
             peer.expect_done(jobs).await?;
         }
@@ -52,7 +52,12 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
     line(setting, "push, 1 a transaction", rates[0], None);
     line(setting, "push, 100 a transaction", rates[1], None);
     for (jobs, rates) in [(FEW, rates[2]), (many, rates[3])] {
-        line(setting, &format!("process {jobs}"), rates, Some(bound));
+        line(
+            setting,
+            &format!("process {jobs}, batches of {batch}"),
+            rates,
+            Some(bound),
+        );
     }
     Ok(())
 }
@@ -62,11 +67,11 @@ struct Apalis(Store);
 
 /// Its two storages have no type in common that a worker takes.
 macro_rules! with_storage {
-    ($apalis:expr, $storage:ident => $body:expr) => {
+    ($apalis:expr, $batch:expr, $storage:ident => $body:expr) => {
         if $apalis.0.backend() == DbBackend::Postgres {
             let config = apalis_postgres::Config::default()
                 .queue("bench")
-                .batch_size(BATCH as usize)
+                .batch_size($batch as usize)
                 .lock_tasks(false);
             let pool = $apalis.0.writer().get_postgres_connection_pool();
             #[allow(unused_mut)]
@@ -75,7 +80,7 @@ macro_rules! with_storage {
         } else {
             let config = apalis_sqlite::Config::default()
                 .queue("bench")
-                .batch_size(BATCH as usize)
+                .batch_size($batch as usize)
                 .lock_tasks(false);
             let pool = $apalis.0.writer().get_sqlite_connection_pool();
             #[allow(unused_mut)]
@@ -115,7 +120,7 @@ impl Apalis {
     }
 
     async fn push_singles(&self, jobs: u32) -> Result<(), Error> {
-        with_storage!(self, storage => {
+        with_storage!(self, BATCH, storage => {
             for number in 0..jobs {
                 storage.push(job(number)).await?;
             }
@@ -124,7 +129,7 @@ impl Apalis {
     }
 
     async fn push_batches(&self, jobs: u32) -> Result<(), Error> {
-        with_storage!(self, storage => {
+        with_storage!(self, BATCH, storage => {
             for start in (0..jobs).step_by(BATCH as usize) {
                 storage.push_bulk((start..start + BATCH).map(job).collect()).await?;
             }
@@ -133,9 +138,9 @@ impl Apalis {
     }
 
     /// Runs all jobs, so many, and ends when the last is acknowledged.
-    async fn process(&self, jobs: u32) -> Result<(), Error> {
+    async fn process(&self, jobs: u32, batch: u32) -> Result<(), Error> {
         let left = Arc::new(AtomicU32::new(jobs));
-        with_storage!(self, storage => {
+        with_storage!(self, batch, storage => {
             // A name that it had is refused for a while.
             WorkerBuilder::new(format!("bench-{jobs}"))
                 .backend(storage)

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
+use tracing::Span;
+
 use crate::delivery::Delivery;
 use crate::dispatch::{
     DispatchError, Dispatched, NotRun, Refusal, Report, dispatch_in_transaction, run_waiting,
@@ -22,6 +24,8 @@ pub(crate) struct Waiting {
     pub(crate) event: Box<dyn AnyEvent>,
     pub(crate) listeners: Vec<Entry>,
     pub(crate) delivery: Delivery,
+    /// The dispatch's, to which they belong.
+    pub(crate) span: Span,
 }
 
 impl Waiting {
@@ -30,12 +34,14 @@ impl Waiting {
         event: &dyn AnyEvent,
         listeners: Vec<Entry>,
         delivery: Delivery,
+        span: &Span,
     ) -> Result<Self, Refusal> {
         Ok(Self {
             by: by.clone(),
             event: scope::cloned(event, "the commit")?,
             listeners,
             delivery,
+            span: span.clone(),
         })
     }
 }

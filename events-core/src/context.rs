@@ -4,6 +4,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::sync::LazyLock;
 
+use tracing::Span;
+
 use crate::delivery::{Attempt, Delivery};
 use crate::dispatch::ErrorPolicy;
 use crate::erased::Place;
@@ -11,7 +13,8 @@ use crate::event::{Allowed, AnyEvent, Event, EventMeta, Meta, Upcast};
 use crate::events::Events;
 use crate::extensions::Extensions;
 use crate::state::State;
-use crate::table::Table;
+use crate::table::{Entry, Table};
+use crate::telemetry::Kept;
 
 /// What a running listener's arguments are made from: see [`FromContext`](crate::FromContext).
 pub struct Context<'a> {
@@ -29,15 +32,20 @@ pub(crate) struct Terms<'a> {
     pub(crate) extensions: Option<&'a Extensions>,
     /// Whether the first answer ends it.
     pub(crate) until_answer: bool,
+    /// Where calls open spans: that of an async listener which has not ended.
+    pub(crate) span: Kept,
 }
 
-impl Terms<'static> {
-    /// Those of `dispatch_until`.
-    pub(crate) const UNTIL_ANSWER: &'static Self = &Self {
-        attempt: Attempt::INLINE,
-        extensions: None,
-        until_answer: true,
-    };
+impl Terms<'_> {
+    /// Those of a dispatch.
+    pub(crate) fn inline(until_answer: bool) -> Self {
+        Self {
+            attempt: Attempt::INLINE,
+            extensions: None,
+            until_answer,
+            span: Kept::default(),
+        }
+    }
 }
 
 impl<'a> Context<'a> {
@@ -60,8 +68,8 @@ impl<'a> Context<'a> {
     }
 
     /// As the context of a run with terms of its own.
-    pub(crate) fn on_terms(mut self, terms: Option<&'a Terms<'a>>) -> Self {
-        self.terms = terms;
+    pub(crate) fn on_terms(mut self, terms: &'a Terms<'a>) -> Self {
+        self.terms = Some(terms);
         self
     }
 
@@ -140,11 +148,24 @@ impl<'a> Context<'a> {
 
     /// The way from the event to the category that the running listener hears.
     pub(crate) fn upcast<C: ?Sized + 'static>(&self) -> Option<&'a Upcast<C>> {
-        self.table
-            .entry(self.place.index(self.table.calls()))
-            .upcast
-            .as_deref()?
-            .downcast_ref()
+        self.running().upcast.as_deref()?.downcast_ref()
+    }
+
+    /// The listener on whose entry it stands.
+    pub(crate) fn running(&self) -> &'a Entry {
+        self.table.entry(self.place.index(self.table.calls()))
+    }
+
+    /// Keeps the span of the running listener until it is polled again.
+    pub(crate) fn keep_span(&self, span: Span) {
+        if let Some(terms) = self.terms {
+            terms.span.keep(span);
+        }
+    }
+
+    /// The span that was kept.
+    pub(crate) fn take_span(&self) -> Option<Span> {
+        self.terms?.span.take()
     }
 }
 

@@ -27,6 +27,7 @@ use crate::scope::{self, DeferError, FrameKind};
 use crate::state::{State, States};
 use crate::sync::lock;
 use crate::table::{SyncTable, Table, flags};
+use crate::telemetry::{self, TraceContext};
 use crate::wiring::Wiring;
 
 /// The dispatcher: a cheap handle, which clones share.
@@ -54,9 +55,9 @@ pub struct Events {
 pub(crate) struct Inner {
     /// By event number. The first stands for events that have no number yet, and sends them the long way.
     tables: Box<[Arc<Table>]>,
-    /// How many scopes are open anywhere, in units above the tables' flags: while there are none, no dispatch looks
-    /// for them.
-    scopes: AtomicU32,
+    /// What makes every dispatch take the ordered way: how many scopes are open anywhere, in units above the tables'
+    /// flags, and whether a subscriber wants spans.
+    detours: AtomicU32,
     /// Tables of events that were met for the first time after `build`.
     late: Mutex<HashMap<usize, Arc<Table>>>,
     runtime: RwLock<Runtime>,
@@ -80,26 +81,29 @@ pub(crate) struct Parts {
     pub(crate) queue: Option<Arc<dyn Queue>>,
     pub(crate) hook: Hook,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) trace: Option<Box<dyn TraceContext>>,
     pub(crate) fakes: Option<Fakes>,
 }
 
 impl Events {
     pub(crate) fn of(parts: Parts, tables: Vec<Table>, policy: ErrorPolicy) -> Self {
         let unknown = Table::of(Vec::new(), Vec::new(), Vec::new(), flags::UNKNOWN);
-        Self {
+        let events = Self {
             inner: Arc::new(Inner {
                 tables: std::iter::once(unknown)
                     .chain(tables)
                     .map(Arc::new)
                     .collect(),
-                scopes: AtomicU32::new(0),
+                detours: AtomicU32::new(0),
                 late: Mutex::default(),
                 runtime: RwLock::default(),
                 parts,
             }),
             cause: None,
             policy,
-        }
+        };
+        telemetry::watch_subscribers(&events.inner);
+        events
     }
 
     /// A builder, which starts from every listener that is linked.
@@ -343,6 +347,10 @@ impl Events {
         }
     }
 
+    pub(crate) fn trace(&self) -> Option<&dyn TraceContext> {
+        self.inner.parts.trace.as_deref()
+    }
+
     pub(crate) fn queue(&self) -> Option<&dyn Queue> {
         self.inner.parts.queue.as_deref()
     }
@@ -371,7 +379,7 @@ impl Inner {
     pub(crate) fn way(&self, meta: &'static EventMeta) -> Way<&Table> {
         match self.tables.get(meta.index()) {
             None => Way::Ordered,
-            Some(table) => match (table.flags() & !flags::ASYNC) | self.scopes() {
+            Some(table) => match (table.flags() & !flags::ASYNC) | self.detours() {
                 0 => Way::Plain(table),
                 flags::EMPTY => Way::Empty,
                 _ => Way::Ordered,
@@ -384,7 +392,7 @@ impl Inner {
     fn way_sync(&self, meta: &'static EventMeta) -> Way<SyncTable<'_>> {
         match self.tables.get(meta.index()) {
             None => Way::Ordered,
-            Some(table) => match table.plainly_sync(self.scopes()) {
+            Some(table) => match table.plainly_sync(self.detours()) {
                 Ok(table) => Way::Plain(table),
                 Err(flags::EMPTY) => Way::Empty,
                 Err(_) => Way::Ordered,
@@ -392,10 +400,10 @@ impl Inner {
         }
     }
 
-    /// A number that is not 0 while a scope is open anywhere, and has no bit in common with a table's flags.
+    /// A number that is not 0 while there is a reason for the ordered way, and has no bit in common with a table's flags.
     #[inline]
-    fn scopes(&self) -> u32 {
-        self.scopes.load(Ordering::Relaxed)
+    fn detours(&self) -> u32 {
+        self.detours.load(Ordering::Relaxed)
     }
 
     /// The event's table without what was added while the program runs.
@@ -434,15 +442,24 @@ impl Inner {
     }
 
     pub(crate) fn has_scopes(&self) -> bool {
-        self.scopes() != 0
+        self.detours() >= flags::END
     }
 
     pub(crate) fn scope_opened(&self) {
-        self.scopes.fetch_add(flags::END, Ordering::Relaxed);
+        self.detours.fetch_add(flags::END, Ordering::Relaxed);
     }
 
     pub(crate) fn scope_closed(&self) {
-        self.scopes.fetch_sub(flags::END, Ordering::Relaxed);
+        self.detours.fetch_sub(flags::END, Ordering::Relaxed);
+    }
+
+    /// Notes whether a subscriber wants spans.
+    pub(crate) fn set_spans(&self, wanted: bool) {
+        if wanted {
+            self.detours.fetch_or(flags::SPANS, Ordering::Relaxed);
+        } else {
+            self.detours.fetch_and(!flags::SPANS, Ordering::Relaxed);
+        }
     }
 }
 

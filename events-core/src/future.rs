@@ -12,17 +12,22 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The message of a panic. The payload's destructor is user code, and may panic too.
 pub(crate) fn message_of(payload: Box<dyn Any + Send>) -> String {
-    let message = if let Some(message) = payload.downcast_ref::<&'static str>() {
+    let message = message_in(&*payload);
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+    message
+}
+
+/// The message of a panic that goes on.
+pub(crate) fn message_in(payload: &(dyn Any + Send)) -> String {
+    if let Some(message) = payload.downcast_ref::<&'static str>() {
         (*message).to_owned()
     } else if let Some(message) = payload.downcast_ref::<String>() {
         message.clone()
     } else {
         "a panic whose payload is not a message".to_owned()
-    };
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
     }
-    message
 }
 
 /// Calls user code that may panic; gives the panic's message then.

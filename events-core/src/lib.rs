@@ -67,6 +67,7 @@ mod scope;
 mod state;
 mod sync;
 mod table;
+mod telemetry;
 mod wiring;
 
 pub use builder::{EventsBuilder, Incident};
@@ -103,6 +104,7 @@ pub use registry::Handle;
 pub use runtime::Subscription;
 pub use scope::DeferError;
 pub use state::State;
+pub use telemetry::TraceContext;
 
 #[cfg(feature = "derive")]
 pub use events_macros::{Event, category, link_all, listener, listeners, model, upcaster};

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::erased::{HotSlice, Resolved};
+use crate::erased::{Call, HotSlice, Resolved, call_in_span};
 use crate::event::{AnyEvent, EventMeta};
 use crate::fault::Fault;
 use crate::listener::{GivenType, Hears, Kind, ListenerRecord, Need, Needs};
@@ -103,8 +103,10 @@ pub(crate) mod flags {
     pub(crate) const EMPTY: u32 = 1 << 8;
     /// An inline listener asks for what only a transaction brings.
     pub(crate) const EXTENSION: u32 = 1 << 9;
+    /// A subscriber wants spans. No table has it: it stands with the open scopes.
+    pub(crate) const SPANS: u32 = 1 << 10;
     /// The first number above all flags.
-    pub(crate) const END: u32 = 1 << 10;
+    pub(crate) const END: u32 = 1 << 11;
 }
 
 /// A table of which no inline listener is async.
@@ -162,6 +164,22 @@ impl Table {
         faults: Vec<Fault>,
         more_flags: u32,
     ) -> Self {
+        let call = |entry: &Entry| entry.record().call;
+        Self::calling(call, inline, queued, faults, more_flags)
+    }
+
+    /// A table of inline listeners that are resolved and in order, each of whose calls opens a span.
+    pub(crate) fn in_spans(inline: Vec<Entry>) -> Self {
+        Self::calling(|_| call_in_span, inline, Vec::new(), Vec::new(), 0)
+    }
+
+    fn calling(
+        call: impl Fn(&Entry) -> Call,
+        inline: Vec<Entry>,
+        queued: Vec<Entry>,
+        faults: Vec<Fault>,
+        more_flags: u32,
+    ) -> Self {
         let mut flags = more_flags;
         for entry in inline.iter().chain(&queued) {
             let record = entry.record();
@@ -181,7 +199,7 @@ impl Table {
         let calls = HotSlice::new(
             inline
                 .iter()
-                .map(|entry| (entry.record().call, entry.resolved.clone())),
+                .map(|entry| (call(entry), entry.resolved.clone())),
         );
         Self {
             flags: AtomicU32::new(flags),

@@ -48,6 +48,8 @@ pub mod cli;
 mod error;
 mod integration;
 mod oauth;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod operation;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod queue;
@@ -70,6 +72,8 @@ pub use integration::{
     NewIntegration, StartError, StartFault, Within,
 };
 pub use oauth::{OAuthCompleted, OAuthRevoked};
+#[cfg(feature = "opentelemetry")]
+pub use opentelemetry::OpenTelemetry;
 pub use operation::{
     Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
 };

@@ -89,7 +89,7 @@ fn each_crate_depends_on_those_below_alone() {
     assert_eq!(dependencies("events-macros"), set("proc-macro2 quote syn"));
     assert_eq!(
         dependencies("events-core"),
-        set("chrono events-macros inventory serde serde_json thiserror tracing uuid"),
+        set("chrono events-macros inventory serde serde_json thiserror tracing tracing-core uuid"),
         "the kernel knows no database, no HTTP, no runtime"
     );
     assert!(dependencies("events-std").contains("events-core"));
@@ -98,7 +98,7 @@ fn each_crate_depends_on_those_below_alone() {
 /// The kernel's floors, from the ground up. The rooms of one floor may know each other.
 const KERNEL: &[&str] = &[
     "clock delivery extensions future pattern state sync",
-    "fault wiring table registry event listener durable queue context erased dispatch commit scope runtime current events builder fake",
+    "fault wiring table registry event listener durable queue context erased dispatch commit scope runtime current events builder fake telemetry",
     "catalog golden",
     "private lib",
 ];

@@ -22,6 +22,7 @@ use crate::queue::Queue;
 use crate::registry::{self, Handle};
 use crate::state::States;
 use crate::table::{Owner, Record, Table, Wired};
+use crate::telemetry::TraceContext;
 use crate::wiring::Wiring;
 
 /// What the error hook is told: failures of which no caller hears.
@@ -68,6 +69,7 @@ pub struct EventsBuilder {
     policy: ErrorPolicy,
     hook: Option<Hook>,
     clock: Arc<dyn Clock>,
+    trace: Option<Box<dyn TraceContext>>,
     expected: Vec<String>,
 }
 
@@ -84,6 +86,7 @@ impl EventsBuilder {
             policy: ErrorPolicy::default(),
             hook: None,
             clock: Arc::new(SystemClock),
+            trace: None,
             expected: Vec::new(),
         }
     }
@@ -115,6 +118,13 @@ impl EventsBuilder {
     /// The time source; the system's unless given.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// What carries traces from a dispatch to the runs of its jobs; nothing unless given. `events-std` has one for
+    /// OpenTelemetry, with the feature `opentelemetry`.
+    pub fn trace_context(mut self, context: impl TraceContext) -> Self {
+        self.trace = Some(Box::new(context));
         self
     }
 
@@ -269,6 +279,7 @@ impl EventsBuilder {
             queue: self.queue,
             hook: self.hook.unwrap_or_else(|| Box::new(log)),
             clock: self.clock,
+            trace: self.trace,
             fakes,
         };
         let faults = check::all(&parts, &self.expected);

@@ -2,14 +2,16 @@
 
 mod error;
 mod ordered;
+mod plan;
 mod report;
 mod result;
 
 pub use error::{DispatchError, Failure, FailureCause, ListenerInfo, NotRun, Refusal};
 pub(crate) use ordered::{
     dispatch_in_transaction, dispatch_job, dispatch_jobs, dispatch_ordered, dispatch_ordered_sync,
-    run_inline, run_waiting, willing,
+    run_inline, run_waiting,
 };
+pub(crate) use plan::willing;
 pub(crate) use report::Report;
 pub use result::Dispatched;
 

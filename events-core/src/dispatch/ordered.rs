@@ -1,37 +1,25 @@
 //! The order of a dispatch that has more to do than to call its inline listeners: scopes, fakes, conditions,
-//! commits and queued listeners. `Events` takes the short way past it where a table has none of these.
+//! commits, queued listeners and spans. `Events` takes the short way past it where there are none of these.
 
 use std::future::Future;
-use std::sync::Arc;
 
-use super::error::{Failure, FailureCause, ListenerInfo, NotRun, Refusal};
-use super::{ErrorPolicy, Report};
+use tracing::{Instrument, Span};
+
+use super::Report;
+use super::error::{Failure, NotRun, Refusal};
+use super::plan::{Mode, Plan, plan, willing};
 use crate::commit::{AfterCommit, Waiting};
 use crate::context::{Context, Terms};
 use crate::delivery::{Attempt, Delivery};
-use crate::durable::EncodeError;
-use crate::erased::{Run, holds_for, run_sync_in};
-use crate::event::{AnyEvent, EventMeta};
+use crate::erased::{Run, run_sync_in};
+use crate::event::AnyEvent;
 use crate::events::Events;
 use crate::extensions::Extensions;
-use crate::future::{BoxFuture, caught};
-use crate::listener::Kind;
+use crate::future::BoxFuture;
 use crate::queue::{Job, PushError};
-use crate::scope::{self, Intercepted};
-use crate::table::{Entry, Table, flags};
-
-/// What is to be done, once everything that can refuse has not.
-struct Plan {
-    table: Arc<Table>,
-    /// Failures of conditions.
-    failures: Vec<Failure>,
-    jobs: Vec<Job>,
-    /// The listeners whose jobs these are.
-    queued: Vec<Entry>,
-    delivery: Option<Delivery>,
-    /// The inline listeners that wait for a commit.
-    waiting: Option<Waiting>,
-}
+use crate::scope;
+use crate::table::{Entry, Table};
+use crate::telemetry;
 
 /// A push that has not ended: if it is dropped, nobody knows whether the jobs are kept, and nothing else ran.
 struct Pushing<'a> {
@@ -71,26 +59,6 @@ impl Drop for Pushing<'_> {
     }
 }
 
-/// How a dispatch goes about its work.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// With a runtime.
-    Async,
-    /// Without one.
-    Sync,
-    /// Into a transaction, with a runtime.
-    Transaction,
-    /// Into a transaction whose commit the dispatcher does not see.
-    JobsOnly,
-}
-
-impl Mode {
-    /// Whether the jobs are written with the rows of a transaction that whoever dispatches holds.
-    fn holds_transaction(self) -> bool {
-        matches!(self, Self::Transaction | Self::JobsOnly)
-    }
-}
-
 /// Dispatches in full order, with a runtime.
 pub(crate) fn dispatch_ordered<'a>(
     events: &'a Events,
@@ -102,33 +70,45 @@ pub(crate) fn dispatch_ordered<'a>(
             Ok(plan) => plan,
             Err(ended) => return ended,
         };
-        let jobs = plan.jobs.len();
-        if jobs > 0 {
-            let pushing = Pushing::new(events, event, &plan);
-            let pushed = match events.queue() {
-                Some(queue) => queue.push(plan.jobs).await,
-                None => Err(PushError::NoQueue),
-            };
-            pushing.ended();
-            if let Err(error) = pushed {
-                return not_pushed(event, error);
-            }
-        }
-        let cx = Context::new(events, event, &plan.table)
-            .of_delivery(plan.delivery)
-            .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
-        let deferred = wait(events, plan.waiting);
-        let report = Run::new(cx).await;
-        complete(report, plan.failures, jobs, deferred)
+        let span = plan.span.clone();
+        carry_out(events, event, plan, until_answer)
+            .instrument(span)
+            .await
     })
 }
 
+async fn carry_out(
+    events: &Events,
+    event: &dyn AnyEvent,
+    plan: Plan,
+    until_answer: bool,
+) -> Option<Box<Report>> {
+    let jobs = plan.jobs.len();
+    if jobs > 0 {
+        let pushing = Pushing::new(events, event, &plan);
+        let pushed = match events.queue() {
+            Some(queue) => queue.push(plan.jobs).await,
+            None => Err(PushError::NoQueue),
+        };
+        pushing.ended();
+        if let Err(error) = pushed {
+            return not_pushed(event, &plan.span, error);
+        }
+    }
+    let terms = Terms::inline(until_answer);
+    let cx = Context::new(events, event, &plan.table)
+        .of_delivery(plan.delivery)
+        .on_terms(&terms);
+    let deferred = wait(events, plan.waiting);
+    let report = Run::new(cx).await;
+    complete(report, plan.failures, jobs, deferred)
+}
+
 /// The end of a dispatch whose jobs were not pushed: nothing runs.
-fn not_pushed(event: &dyn AnyEvent, error: PushError) -> Option<Box<Report>> {
-    Some(Box::new(Report::refused(
-        event.any_meta(),
-        Refusal::Push(error),
-    )))
+fn not_pushed(event: &dyn AnyEvent, span: &Span, error: PushError) -> Option<Box<Report>> {
+    let refusal = Refusal::Push(error);
+    telemetry::refused(span, &refusal);
+    Some(Box::new(Report::refused(event.any_meta(), refusal)))
 }
 
 /// Lets inline listeners wait for the commit of the task's transaction; whether there are any.
@@ -156,26 +136,29 @@ where
         Ok(plan) => plan,
         Err(ended) => return ended,
     };
-    let jobs = plan.jobs.len();
-    if jobs > 0
-        && let Err(error) = push(plan.jobs).await
-    {
-        return not_pushed(event, error);
-    }
-    let deferred = plan.waiting.is_some();
-    if let Some(waiting) = plan.waiting {
-        transaction.wait(waiting);
-    }
-    let terms = Terms {
-        attempt: Attempt::INLINE,
-        extensions: Some(extensions),
-        until_answer: false,
+    let span = plan.span.clone();
+    let carried_out = async {
+        let jobs = plan.jobs.len();
+        if jobs > 0
+            && let Err(error) = push(plan.jobs).await
+        {
+            return not_pushed(event, &plan.span, error);
+        }
+        let deferred = plan.waiting.is_some();
+        if let Some(waiting) = plan.waiting {
+            transaction.wait(waiting);
+        }
+        let terms = Terms {
+            extensions: Some(extensions),
+            ..Terms::inline(false)
+        };
+        let cx = Context::new(events, event, &plan.table)
+            .of_delivery(plan.delivery)
+            .on_terms(&terms);
+        let report = Run::new(cx).await;
+        complete(report, plan.failures, jobs, deferred)
     };
-    let cx = Context::new(events, event, &plan.table)
-        .of_delivery(plan.delivery)
-        .on_terms(Some(&terms));
-    let report = Run::new(cx).await;
-    complete(report, plan.failures, jobs, deferred)
+    carried_out.instrument(span).await
 }
 
 /// Dispatches to queued listeners alone: `push` writes their jobs.
@@ -193,9 +176,9 @@ where
     };
     let jobs = plan.jobs.len();
     if jobs > 0
-        && let Err(error) = push(plan.jobs).await
+        && let Err(error) = push(plan.jobs).instrument(plan.span.clone()).await
     {
-        return not_pushed(event, error);
+        return not_pushed(event, &plan.span, error);
     }
     complete(None, plan.failures, jobs, false)
 }
@@ -210,6 +193,7 @@ pub(crate) fn dispatch_ordered_sync(
         Ok(plan) => plan,
         Err(ended) => return ended,
     };
+    let _entered = plan.span.clone().entered();
     let jobs = plan.jobs.len();
     if jobs > 0 {
         let pushed = match events.queue() {
@@ -217,16 +201,17 @@ pub(crate) fn dispatch_ordered_sync(
             None => Err(PushError::NoQueue),
         };
         if let Err(error) = pushed {
-            return not_pushed(event, error);
+            return not_pushed(event, &plan.span, error);
         }
     }
     let deferred = wait(events, plan.waiting);
     // `plan` has refused a table with an async listener.
     let report = match plan.table.if_sync() {
         Some(table) => {
+            let terms = Terms::inline(until_answer);
             let cx = Context::new(events, event, &plan.table)
                 .of_delivery(plan.delivery)
-                .on_terms(until_answer.then_some(Terms::UNTIL_ANSWER));
+                .on_terms(&terms);
             run_sync_in(&cx, table)
         }
         None => None,
@@ -242,10 +227,10 @@ pub(crate) async fn dispatch_job(
     delivery: Delivery,
     terms: &Terms<'_>,
 ) -> Option<Failure> {
-    let table = Table::of(vec![entry], Vec::new(), Vec::new(), 0);
+    let table = Table::in_spans(vec![entry]);
     let cx = Context::new(events, event, &table)
         .of_delivery(Some(delivery))
-        .on_terms(Some(terms));
+        .on_terms(terms);
     let report = Run::new(cx).await?;
     report.failures.into_iter().next()
 }
@@ -267,19 +252,16 @@ pub(crate) async fn run_inline(
     let terms = Terms {
         attempt,
         extensions: Some(extensions),
-        until_answer: false,
+        ..Terms::inline(false)
     };
     let mut failures = Vec::new();
-    let table = if table.flags() & (flags::CONDITION | flags::QUEUED) == 0 {
-        table
-    } else {
+    let table = {
         let cx = Context::new(events, event, &table);
-        let willing = willing(&cx, table.inline(), &mut failures, events.policy());
-        Arc::new(Table::of(willing, Vec::new(), Vec::new(), 0))
+        Table::in_spans(willing(&cx, table.inline(), &mut failures, events.policy()))
     };
     let cx = Context::new(events, event, &table)
         .of_delivery(Some(delivery))
-        .on_terms(Some(&terms));
+        .on_terms(&terms);
     let report = Run::new(cx).await;
     complete(report, failures, 0, false)
 }
@@ -291,15 +273,19 @@ pub(crate) async fn run_waiting(waiting: Waiting) {
         event,
         listeners,
         delivery,
+        span,
     } = waiting;
-    let table = Table::of(listeners, Vec::new(), Vec::new(), 0);
-    let cx = Context::new(&by, &*event, &table).of_delivery(Some(delivery));
-    if let Some(report) = Run::new(cx).await {
+    let table = Table::in_spans(listeners);
+    let terms = Terms::inline(false);
+    let cx = Context::new(&by, &*event, &table)
+        .of_delivery(Some(delivery))
+        .on_terms(&terms);
+    if let Some(report) = Run::new(cx).instrument(span).await {
         by.tell_failures(&report.failures);
     }
 }
 
-fn complete(
+pub(super) fn complete(
     report: Option<Box<Report>>,
     failures: Vec<Failure>,
     jobs: usize,
@@ -314,201 +300,4 @@ fn complete(
     let later = std::mem::replace(&mut report.failures, failures);
     report.failures.extend(later);
     Some(report)
-}
-
-/// What of the table's listeners forbids a dispatch in this mode.
-fn hindrance(table: &Table, mode: Mode, announced: bool) -> Option<Refusal> {
-    let info = |entry: &Entry| ListenerInfo(entry.record().clone());
-    if !table.faults().is_empty() {
-        return Some(Refusal::Unwired(table.faults().to_vec()));
-    }
-    let inline = table.inline();
-    if mode == Mode::Sync
-        && let Some(entry) = inline
-            .iter()
-            .find(|entry| entry.record().kind == Kind::Async)
-    {
-        return Some(Refusal::AsyncListener(info(entry)));
-    }
-    if mode == Mode::JobsOnly
-        && !announced
-        && let Some(entry) = inline.first()
-    {
-        return Some(Refusal::InlineListener(info(entry)));
-    }
-    if mode != Mode::Transaction
-        && let Some(entry) = inline.iter().find(|entry| entry.wants_extension())
-    {
-        return Some(Refusal::NeedsTransaction(info(entry)));
-    }
-    None
-}
-
-/// Decides what is to be done. `Err` is the end of the dispatch: silenced, recorded, put off, or refused.
-fn plan(events: &Events, event: &dyn AnyEvent, mode: Mode) -> Result<Plan, Option<Box<Report>>> {
-    let meta = event.any_meta();
-    let refused = |refusal| Err(Some(Box::new(Report::refused(meta, refusal))));
-    // What is written with a transaction's rows cannot be put off until after its commit.
-    let intercepted = if mode.holds_transaction() {
-        scope::intercept_jobs(events)
-    } else {
-        scope::intercept(events, event)
-    };
-    match intercepted {
-        Intercepted::No => {}
-        Intercepted::Muted => return Err(None),
-        Intercepted::Deferred => return Err(complete(None, Vec::new(), 0, true)),
-        Intercepted::Refused(refusal) => return refused(refusal),
-    }
-    let table = events.inner().merged(meta);
-    if events
-        .inner()
-        .fakes()
-        .is_some_and(|fakes| fakes.record(events, event, &table))
-    {
-        return Err(None);
-    }
-    let announced = meta.announced && mode.holds_transaction();
-    if let Some(refusal) = hindrance(&table, mode, announced) {
-        return refused(refusal);
-    }
-    if mode != Mode::Transaction
-        && table.flags() & !(flags::ASYNC | flags::EMPTY | flags::FAKE) == 0
-    {
-        // Only a scope made it come here.
-        return Ok(Plan {
-            table,
-            failures: Vec::new(),
-            jobs: Vec::new(),
-            queued: Vec::new(),
-            delivery: None,
-            waiting: None,
-        });
-    }
-    let mut failures = Vec::new();
-    let cx = Context::new(events, event, &table);
-    let queued = willing(&cx, table.queued(), &mut failures, ErrorPolicy::RunAll);
-    // Jobs are pushed first, so a failure there comes before every inline listener.
-    let inline = if announced {
-        // They run in the announcement, and so do their conditions.
-        Vec::new()
-    } else if failures.is_empty() || events.policy() == ErrorPolicy::RunAll {
-        willing(&cx, table.inline(), &mut failures, events.policy())
-    } else {
-        Vec::new()
-    };
-    let (inline, waiting) = match mode {
-        Mode::Transaction => inline.into_iter().partition(Entry::wants_extension),
-        Mode::Async | Mode::Sync | Mode::JobsOnly => split_for_commit(events, meta, inline),
-    };
-    if !mode.holds_transaction()
-        && (!queued.is_empty() || meta.announced)
-        && scope::transaction_is_open(events)
-    {
-        return refused(Refusal::TransactionOpen);
-    }
-    let delivery = (!waiting.is_empty() || !queued.is_empty() || announced).then(|| cx.delivery());
-    let jobs = match delivery {
-        Some(delivery) => match jobs_for(event, &queued, announced, delivery) {
-            Ok(jobs) => jobs,
-            Err(refusal) => return refused(refusal),
-        },
-        None => Vec::new(),
-    };
-    // Cloned before anything is pushed: what cannot be kept is refused whole.
-    let waiting = match delivery {
-        Some(delivery) if !waiting.is_empty() => {
-            match Waiting::new(events, event, waiting, delivery) {
-                Ok(waiting) => Some(waiting),
-                Err(refusal) => return refused(refusal),
-            }
-        }
-        _ => None,
-    };
-    Ok(Plan {
-        table: Arc::new(Table::of(inline, Vec::new(), Vec::new(), 0)),
-        failures,
-        jobs,
-        queued,
-        delivery,
-        waiting,
-    })
-}
-
-/// The listeners whose condition holds. A condition that panics is its listener's failure, after which, by the policy,
-/// there may be no others.
-pub(crate) fn willing(
-    cx: &Context<'_>,
-    entries: &[Entry],
-    failures: &mut Vec<Failure>,
-    policy: ErrorPolicy,
-) -> Vec<Entry> {
-    let mut willing = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let holds = match entry.record().when {
-            None => Ok(true),
-            Some(when) => {
-                // A condition on a category finds its way by the entry on which the context stands.
-                let table = Table::of(vec![entry.clone()], Vec::new(), Vec::new(), 0);
-                let cx = Context::new(cx.dispatcher(), cx.event(), &table);
-                caught(|| holds_for(when.holds, &cx))
-            }
-        };
-        match holds {
-            Ok(true) => willing.push(entry.clone()),
-            Ok(false) => {}
-            Err(message) => {
-                failures.push(Failure::new(
-                    cx.event().any_meta(),
-                    ListenerInfo(entry.record().clone()),
-                    FailureCause::Panic(message),
-                ));
-                if policy == ErrorPolicy::FailFast {
-                    break;
-                }
-            }
-        }
-    }
-    willing
-}
-
-/// Parts the inline listeners into those that run now and those that wait for the task's transaction.
-fn split_for_commit(
-    events: &Events,
-    meta: &EventMeta,
-    inline: Vec<Entry>,
-) -> (Vec<Entry>, Vec<Entry>) {
-    if !scope::transaction_is_open(events) {
-        return (inline, Vec::new());
-    }
-    inline
-        .into_iter()
-        .partition(|entry| !meta.after_commit && !entry.record().after_commit)
-}
-
-fn jobs_for(
-    event: &dyn AnyEvent,
-    queued: &[Entry],
-    announced: bool,
-    delivery: Delivery,
-) -> Result<Vec<Job>, Refusal> {
-    if queued.is_empty() && !announced {
-        return Ok(Vec::new());
-    }
-    let payload: Arc<str> = caught(|| event.payload())
-        .unwrap_or_else(|message| Err(EncodeError::Panicked(message)))
-        .map_err(Refusal::Encode)?
-        .into();
-    let mut jobs = Vec::with_capacity(queued.len() + usize::from(announced));
-    if announced {
-        jobs.push(Job::announcement(event, &payload, delivery));
-    }
-    for entry in queued {
-        // The keys are made by the user's functions.
-        let job = caught(|| Job::for_listener(event, entry.record(), &payload, delivery));
-        let panicked =
-            |message| Refusal::KeyPanicked(ListenerInfo(entry.record().clone()), message);
-        jobs.extend(job.map_err(panicked)?);
-    }
-    Ok(jobs)
 }

@@ -19,6 +19,7 @@ mod event;
 mod outcome;
 mod run;
 mod slice;
+mod spans;
 mod store;
 
 pub(crate) use calls::{
@@ -30,3 +31,4 @@ pub(crate) use event::{clone_as, debug_as, holds_for, upcast};
 pub use outcome::{Note, Outcome};
 pub(crate) use run::{Place, Run, run_sync, run_sync_in};
 pub(crate) use slice::{HotSlice, Resolved};
+pub(crate) use spans::call_in_span;

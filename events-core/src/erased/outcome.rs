@@ -48,6 +48,15 @@ impl Outcome {
         self.0.addr() == 2
     }
 
+    /// The error that it reports.
+    pub(super) fn error(&self) -> Option<&BoxError> {
+        // SAFETY: the pointer came from `Box::into_raw`, and the box is freed with the outcome alone.
+        match unsafe { self.boxed()?.as_ref() } {
+            Note::Failed(error) => Some(error),
+            Note::Stop | Note::Answer(_) => None,
+        }
+    }
+
     /// The note, where there is one.
     pub(crate) fn into_note(self) -> Option<Note> {
         let outcome = ManuallyDrop::new(self);

@@ -12,6 +12,7 @@ use std::task::{self, Poll};
 
 use super::outcome::{Note, Outcome};
 use super::slice::{Hot, HotSlice};
+use super::spans::{drop_in_span, resume_in_span};
 use super::store::FutureStore;
 use crate::context::Context;
 use crate::dispatch::Report;
@@ -235,7 +236,7 @@ impl<'a> Run<'a> {
     fn drive(&self, task: &mut task::Context<'_>) -> Drive {
         if self.room.store.is_occupied() {
             // SAFETY: the store is pinned with the run.
-            let outcome = unsafe { self.room.store.resume(task) };
+            let outcome = resume_in_span(&self.cx, || unsafe { self.room.store.resume(task) });
             if outcome.is_fine() {
                 mem::forget(outcome);
             } else {
@@ -253,10 +254,14 @@ impl<'a> Run<'a> {
         drive(&self.cx, &self.sink)
     }
 
+    fn clear_store(&self) {
+        drop_in_span(&self.cx, || self.room.store.clear());
+    }
+
     /// Drops what is left of a listener that panicked.
     #[cold]
     fn clear_after_panic(&self) {
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.room.store.clear())) {
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| self.clear_store())) {
             mem::forget(second);
         }
     }
@@ -332,7 +337,7 @@ impl Run<'_> {
     #[cold]
     fn dropped_half_way(&self) {
         let index = index(&self.cx);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.room.store.clear())) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.clear_store())) {
             let message = message_of(payload);
             self.sink
                 .write(|report| report.panicked(&self.cx, index, message));

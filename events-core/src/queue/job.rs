@@ -56,6 +56,7 @@ impl Job {
         event: &dyn AnyEvent,
         payload: &Arc<str>,
         delivery: Delivery,
+        trace: Option<&str>,
     ) -> Self {
         let meta = event.any_meta();
         Self {
@@ -71,7 +72,7 @@ impl Job {
             unique_key: None,
             unique_until: None,
             order_key: None,
-            trace: None,
+            trace: trace.map(str::to_owned),
             attempts: 0,
         }
     }
@@ -82,6 +83,7 @@ impl Job {
         listener: &ListenerRecord,
         payload: &Arc<str>,
         delivery: Delivery,
+        trace: Option<&str>,
     ) -> Option<Self> {
         let options = listener.queue?;
         let meta = event.any_meta();
@@ -104,7 +106,7 @@ impl Job {
                 .and_then(|unique| unique.for_at_most)
                 .map(|span| later(delivery.at, span)),
             order_key: options.order_by.map(|key| key(event)),
-            trace: None,
+            trace: trace.map(str::to_owned),
             attempts: 0,
         })
     }

@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Capability, Job, JobFailure, PushError, Queue, Verdict};
@@ -158,10 +159,14 @@ impl MemoryQueue {
                 job: Some(job),
             };
             let Some(job) = &running.job else { break };
-            let verdict = events.process(job).await;
-            if let Verdict::Park(failure) = &verdict {
-                events.run_failed(job, failure, &Extensions::new()).await;
-            }
+            let attempt = async {
+                let verdict = events.process(job).await;
+                if let Verdict::Park(failure) = &verdict {
+                    events.run_failed(job, failure, &Extensions::new()).await;
+                }
+                verdict
+            };
+            let verdict = attempt.instrument(events.job_span(job)).await;
             match verdict {
                 Verdict::Done => drained.done += 1,
                 Verdict::Discarded(_) => drained.discarded += 1,

@@ -17,6 +17,7 @@ use crate::extensions::Extensions;
 use crate::future::{CatchPanic, message_of, text_of};
 use crate::listener::{Kind, OnMissing, QueueOptions};
 use crate::table::{Entry, Table};
+use crate::telemetry;
 
 /// What a worker must know of a queued listener before it claims a job of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,12 @@ impl Events {
 
     /// As [`process`](Self::process), with values that the listener may ask for, as the job's transaction.
     pub async fn process_with(&self, job: &Job, extensions: &Extensions) -> Verdict {
+        let verdict = self.attempt(job, extensions).await;
+        telemetry::tell_verdict(job, &verdict);
+        verdict
+    }
+
+    async fn attempt(&self, job: &Job, extensions: &Extensions) -> Verdict {
         if job.listener == Job::ANNOUNCEMENT {
             return self.announce(job, extensions).await;
         }
@@ -81,7 +88,7 @@ impl Events {
         let terms = Terms {
             attempt: attempt(job, options, self.now()),
             extensions: Some(extensions),
-            until_answer: false,
+            ..Terms::inline(false)
         };
         let event = match self.read(job).await {
             Ok(event) => event,
@@ -128,13 +135,13 @@ impl Events {
         let terms = Terms {
             attempt: attempt(job, options, self.now()),
             extensions: Some(extensions),
-            until_answer: false,
+            ..Terms::inline(false)
         };
         let table = Table::of(Vec::new(), Vec::new(), Vec::new(), 0);
         let running = CatchPanic::new(AssertUnwindSafe(|| {
             let cx = Context::new(self, &*event, &table)
                 .of_delivery(Some(job.delivery))
-                .on_terms(Some(&terms));
+                .on_terms(&terms);
             hook.run(&*event, failure, &cx)
         }));
         let cause = match running.await {
@@ -153,15 +160,19 @@ impl Events {
     pub fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
         if job.listener == Job::ANNOUNCEMENT {
             let failure = JobFailure::new(reason, message);
-            return retry_or_park(job, &ANNOUNCED, self.now(), failure);
+            let verdict = retry_or_park(job, &ANNOUNCED, self.now(), failure);
+            telemetry::tell_verdict(job, &verdict);
+            return verdict;
         }
-        match self.listener_of(job) {
+        let verdict = match self.listener_of(job) {
             Ok((_, options)) => {
                 let failure = JobFailure::new(reason, message);
                 retry_or_park(job, options, self.now(), failure)
             }
             Err(failure) => Verdict::Park(failure),
-        }
+        };
+        telemetry::tell_verdict(job, &verdict);
+        verdict
     }
 
     /// The queued listeners of this dispatcher, by every name under which jobs of theirs may be stored: what a worker

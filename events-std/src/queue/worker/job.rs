@@ -63,17 +63,7 @@ pub(super) async fn run(
     claimed: Arc<Claimed>,
     listener: Option<Claimable>,
 ) -> Outcome {
-    let job = &claimed.job;
-    let span = tracing::info_span!(
-        "job",
-        id = claimed.hold.id,
-        event = job.event,
-        listener = job.listener,
-        queue = job.queue,
-        attempt = job.attempts,
-        delivery = %job.delivery.id,
-        traceparent = job.trace.as_deref(),
-    );
+    let span = means.events.job_span(&claimed.job);
     let timeout = timeout_of(listener.as_ref());
     let run = async {
         let mut hanging = Vec::new();
@@ -119,25 +109,29 @@ pub(super) async fn conclude_crashed(
     claimed: Arc<Claimed>,
     listener: Option<Claimable>,
 ) -> Outcome {
-    let message = "the process died while the listener ran";
-    let verdict = means
-        .events
-        .conclude(&claimed.job, ParkReason::Crashed, message);
-    let mut hanging = Vec::new();
-    let end = match verdict {
-        Verdict::Park(failure) => {
-            park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
-        }
-        verdict => match verdict.into() {
-            End::Retry { at, error, .. } => End::Retry {
-                at,
-                error,
-                alone: true,
+    let span = means.events.job_span(&claimed.job);
+    let concluding = async {
+        let message = "the process died while the listener ran";
+        let verdict = means
+            .events
+            .conclude(&claimed.job, ParkReason::Crashed, message);
+        let mut hanging = Vec::new();
+        let end = match verdict {
+            Verdict::Park(failure) => {
+                park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
+            }
+            verdict => match verdict.into() {
+                End::Retry { at, error, .. } => End::Retry {
+                    at,
+                    error,
+                    alone: true,
+                },
+                end => end,
             },
-            end => end,
-        },
+        };
+        outcome(&claimed, end, hanging)
     };
-    outcome(&claimed, end, hanging)
+    concluding.instrument(span).await
 }
 
 fn timed_out(events: &Events, claimed: &Claimed, timeout: Duration) -> Attempted {

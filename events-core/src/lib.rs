@@ -30,6 +30,7 @@
 //! - [`upcaster`](macro@upcaster): marks a function that turns a stored event of an older version into the next.
 //! - [`Fake`]: a dispatcher that records, for tests.
 //! - [`Golden`]: stored payloads in the tree, for a test that holds the program to them.
+//! - [`TraceContext`]: carries traces to queued listeners. Spans need nothing: any subscriber of `tracing` sees them.
 //! - [`Catalog`]: what the program knows about its own events.
 //!
 //! **A crate of listeners that no code names is not linked, and its listeners are lost.** Name it (`use that_crate as

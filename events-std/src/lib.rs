@@ -38,6 +38,7 @@
 //! - [`IntegrationSyncItem`]: one item of a sync run, with its [`ItemStatus`]. [`SyncResult`] is what became of the
 //!   run, [`SyncItemError`] why an item failed. [`SyncCompleted`], [`SyncItemFailed`].
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
+//! - `OpenTelemetry` (with the feature `opentelemetry`): traces travel with jobs.
 //! - [`OAuthCompleted`], [`OAuthRevoked`], [`WebhookReceived`].
 
 #[doc(hidden)]

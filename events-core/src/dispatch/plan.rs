@@ -84,7 +84,7 @@ pub(super) fn plan(
     {
         return Err(None);
     }
-    let span = telemetry::dispatch_span(events, meta);
+    let span = telemetry::dispatch_span(events, meta, &table);
     span.in_scope(|| decide(events, event, mode, table, &span))
         .map_err(|refusal| {
             telemetry::refused(&span, &refusal);

@@ -22,11 +22,12 @@ use crate::event::EventMeta;
 use crate::events::Events;
 use crate::future::{caught, message_in, text_of};
 use crate::listener::ListenerRecord;
-use crate::queue::{Job, JobFailure, ParkReason, Verdict};
+use crate::queue::{Job, JobFailure, ParkReason, PushError, Verdict};
 use crate::sync::lock;
+use crate::table::Table;
 
 /// Opens the span of a dispatch.
-pub(crate) fn dispatch_span(events: &Events, meta: &EventMeta) -> Span {
+pub(crate) fn dispatch_span(events: &Events, meta: &EventMeta, table: &Table) -> Span {
     let event = meta.display_name();
     let span = tracing::info_span!(
         target: subscribers::TARGET,
@@ -38,6 +39,10 @@ pub(crate) fn dispatch_span(events: &Events, meta: &EventMeta) -> Span {
         otel.kind = Empty,
     );
     named(events, &span, format_args!("dispatch {event}"));
+    // Once a span is entered, OpenTelemetry takes no other kind.
+    if !table.queued().is_empty() {
+        span.record("otel.kind", "producer");
+    }
     span
 }
 
@@ -48,7 +53,6 @@ pub(crate) fn identify(span: &Span, delivery: Option<Delivery>, jobs: usize) {
     }
     if jobs > 0 {
         span.record("jobs", jobs);
-        span.record("otel.kind", "producer");
     }
 }
 
@@ -92,9 +96,10 @@ pub(crate) fn refused(span: &Span, refusal: &Refusal) {
     if span.is_disabled() {
         return;
     }
-    // What cannot be written is quoted by the text that says so.
+    // What cannot be written may be quoted by the text that says so.
     let error = match refusal {
         Refusal::Encode(_) => "the payload cannot be written".to_owned(),
+        Refusal::Push(PushError::Failed(_)) => "the queue failed".to_owned(),
         refusal => text_of(refusal),
     };
     span.in_scope(

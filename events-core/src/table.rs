@@ -328,14 +328,15 @@ fn entry(
 
 /// The types of the extensions among what is needed.
 fn extensions(needs: &[(usize, Need)]) -> Option<Arc<[TypeId]>> {
-    let wanted: Arc<[TypeId]> = needs
+    // Nearly always there are none, and a list of none allocates nothing.
+    let wanted: Vec<TypeId> = needs
         .iter()
         .filter_map(|(_, need)| match need {
             Need::Extension { id } => Some(*id),
             Need::State { .. } | Need::Instance { .. } => None,
         })
         .collect();
-    (!wanted.is_empty()).then_some(wanted)
+    (!wanted.is_empty()).then(|| wanted.into())
 }
 
 /// Whether the type that the listener's call casts to is one that the event has. The macros always write it so;

@@ -158,14 +158,13 @@ impl Events {
     /// another attempt, or, after the last one, the job is to be parked for `reason`.
     #[must_use]
     pub fn conclude(&self, job: &Job, reason: ParkReason, message: &str) -> Verdict {
-        if job.listener == Job::ANNOUNCEMENT {
-            let failure = JobFailure::new(reason, message);
-            let verdict = retry_or_park(job, &ANNOUNCED, self.now(), failure);
-            telemetry::tell_verdict(job, &verdict);
-            return verdict;
-        }
-        let verdict = match self.listener_of(job) {
-            Ok((_, options)) => {
+        let options = if job.listener == Job::ANNOUNCEMENT {
+            Ok(&ANNOUNCED)
+        } else {
+            self.listener_of(job).map(|(_, options)| options)
+        };
+        let verdict = match options {
+            Ok(options) => {
                 let failure = JobFailure::new(reason, message);
                 retry_or_park(job, options, self.now(), failure)
             }
@@ -250,7 +249,7 @@ impl Events {
     fn listener_of(&self, job: &Job) -> Result<(Entry, &'static QueueOptions), JobFailure> {
         let unknown = |reason, message: String| Err(JobFailure::new(reason, message));
         let Some(meta) = self.inner().parts().wiring.event_named(&job.event) else {
-            return unknown(ParkReason::UnknownEvent, no_event(&job.event));
+            return Err(unreadable(DecodeError::UnknownEvent(job.event.clone())));
         };
         if !self
             .inner()
@@ -259,8 +258,7 @@ impl Events {
             .upcasters()
             .reaches(meta, job.version)
         {
-            let error = DecodeError::unknown_version(meta, job.version);
-            return unknown(ParkReason::UnknownVersion, error.to_string());
+            return Err(unreadable(DecodeError::unknown_version(meta, job.version)));
         }
         let table = self.inner().merged(meta);
         let found = table.queued().iter().find(|entry| {
@@ -339,10 +337,6 @@ fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable 
         hook_wants_transaction: false,
         unique_until_start: false,
     }
-}
-
-fn no_event(name: &str) -> String {
-    format!("this program has no event named `{name}`")
 }
 
 fn attempt(job: &Job, options: &QueueOptions, now: DateTime<Utc>) -> Attempt {

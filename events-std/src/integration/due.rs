@@ -1,6 +1,5 @@
 //! Which integrations are due for a sync run.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,10 +15,9 @@ pub(super) fn span(duration: Duration) -> TimeDelta {
 
 /// A span as the table counts it.
 fn milliseconds(duration: Duration) -> i64 {
-    // A quarter of what fits: sums and the factors of health fit too.
-    i64::try_from(duration.as_millis())
-        .unwrap_or(i64::MAX)
-        .min(i64::MAX / 4)
+    // At most the longest that an integration may have of its own: with the factors of health it fits all the same.
+    let longest = i64::from(u32::MAX) * 60_000;
+    i64::try_from(duration.as_millis()).map_or(longest, |span| span.min(longest))
 }
 
 impl Integrations {
@@ -62,7 +60,7 @@ impl Integrations {
             values.push(value);
             format!("${}", values.len())
         };
-        let (mut keys, mut defaults) = (Vec::new(), String::new());
+        let (mut keys, mut defaults) = (Vec::new(), Vec::new());
         for provider in self.registry().iter() {
             let Some(schedule) = provider.schedule() else {
                 continue;
@@ -73,8 +71,7 @@ impl Integrations {
                     bind(provider.key.into()),
                     bind(milliseconds(interval).into()),
                 );
-                // A text takes all that is written.
-                let _ = write!(defaults, " WHEN {key} THEN CAST({interval} AS BIGINT)");
+                defaults.push(format!("WHEN {key} THEN CAST({interval} AS BIGINT)"));
             }
         }
         if keys.is_empty() {
@@ -84,7 +81,7 @@ impl Integrations {
         let default = if defaults.is_empty() {
             "CAST(NULL AS BIGINT)".to_owned()
         } else {
-            format!("CASE i.provider{defaults} END")
+            format!("CASE i.provider {} END", defaults.join(" "))
         };
         let factors: Vec<_> = [
             HealthStatus::Healthy,

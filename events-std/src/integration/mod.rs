@@ -2,7 +2,6 @@
 //! holds them all.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[allow(dead_code, reason = "the rooms above are still being built")]
 mod builder;
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres")),
@@ -14,7 +13,6 @@ mod builder;
 mod check;
 mod credentials;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[allow(dead_code, reason = "the rooms above are still being built")]
 mod due;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
@@ -44,10 +42,8 @@ mod remember;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[allow(dead_code, reason = "the rooms above are still being built")]
 mod service;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[allow(dead_code, reason = "the rooms above are still being built")]
 mod within;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod write;

@@ -12,7 +12,6 @@ mod migrate;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[allow(dead_code, reason = "the rooms above are still being built")]
 mod rows;
 mod schema;
 #[cfg(feature = "sqlite")]
@@ -36,10 +35,8 @@ pub(crate) use listen::{listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
-#[allow(unused_imports, reason = "the rooms above are still being built")]
 pub(crate) use rows::{
     Columns, execute, for_update, json_or_null, row, rows, skip_locked, time, time_or_null,
-    word_or_null,
 };
 pub use tx::Tx;
 

@@ -140,13 +140,6 @@ impl<'r> Columns<'r> {
         text.parse().map_err(|_| self.unfit("a known word"))
     }
 
-    /// The next column, one of the words of a type, or NULL.
-    pub(crate) fn word_or_none<T: FromStr>(&mut self) -> Result<Option<T>, DbErr> {
-        let text: Option<String> = self.next()?;
-        let word = text.as_deref().map(str::parse).transpose();
-        word.map_err(|_| self.unfit("a known word"))
-    }
-
     /// The column that was just read holds something else. What it holds may be secret.
     fn unfit(&self, wanted: &str) -> DbErr {
         let columns = self.row.column_names();
@@ -168,9 +161,4 @@ pub(crate) fn time_or_null(at: Option<DateTime<Utc>>) -> Value {
 /// JSON that may be unset, as it is stored.
 pub(crate) fn json_or_null(json: Option<&serde_json::Value>) -> Value {
     json.map(ToString::to_string).into()
-}
-
-/// A word that may be unset, as it is stored.
-pub(crate) fn word_or_null(word: Option<impl ToString>) -> Value {
-    word.map(|word| word.to_string()).into()
 }

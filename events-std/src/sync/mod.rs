@@ -15,11 +15,6 @@ mod failure;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod fault;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the worker, when it serves several sources, calls the rest: what follows a death or a timeout"
-)]
 pub(crate) mod item;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod lease;

@@ -31,7 +31,6 @@ pub(crate) struct ClaimedItem {
     /// Until when a rate limit defers it.
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) delivery: Delivery,
-    pub(crate) trace: Option<String>,
 }
 
 /// What a claim is made with.
@@ -72,7 +71,7 @@ const TAKEN: &str =
     "state = 1, fence = fence + 1, attempts = attempts + 1, worker = $1, changed_at = $2";
 
 const COLUMNS: &str = "id, fence, integration_id, run_id, event_name, version, payload, external_id, attempts, \
-                       expires_at, delivery_id, created_at, trace";
+                       expires_at, delivery_id, created_at";
 
 /// The worker has a row: whoever was taken for dead claims nothing.
 const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
@@ -166,6 +165,5 @@ fn read(row: &QueryResult, late: bool) -> Result<ClaimedItem, DbErr> {
             correlation_id: id,
             causation_id: None,
         },
-        trace: columns.next()?,
     })
 }

@@ -42,8 +42,6 @@ pub(crate) enum ItemEnd {
     Superseded(i64),
     /// It was not run to its end: the attempt does not count.
     GivenBack,
-    /// Its process died, and this worker does not know its event: whoever knows it runs it alone.
-    LeftAlone,
 }
 
 impl EndedItem {
@@ -54,14 +52,6 @@ impl EndedItem {
             integration_id: claimed.integration_id,
             end,
         }
-    }
-
-    /// Whether the item's row is final, or waits for an operator: its run may then have to be reconciled.
-    pub(crate) fn is_terminal(&self) -> bool {
-        matches!(
-            self.end,
-            ItemEnd::Success | ItemEnd::Failed(_) | ItemEnd::Superseded(_)
-        )
     }
 }
 
@@ -97,12 +87,11 @@ fn held(backend: DbBackend) -> &'static str {
 pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u64, SyncRunError> {
     let (tx, now) = (within.tx(), within.now());
     let mut touched = BTreeMap::new();
-    let (mut success, mut given_back, mut left_alone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut success, mut given_back) = (Vec::new(), Vec::new());
     for item in ended {
         match &item.end {
             ItemEnd::Success => success.push(item.hold),
             ItemEnd::GivenBack => given_back.push(item.hold),
-            ItemEnd::LeftAlone => left_alone.push(item.hold),
             ItemEnd::Retry {
                 at,
                 error,
@@ -133,7 +122,6 @@ pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u6
     }
     let given = "state = 0, attempts = attempts - 1";
     set_all(tx, given, &given_back, now, None).await?;
-    set_all(tx, "state = 0, alone = TRUE", &left_alone, now, None).await?;
     let done = "state = 2, error = NULL, completed_at = $2";
     for (run_id, count) in set_all(tx, done, &success, now, Some(&success_runs(ended))).await? {
         note(&mut touched, run_id, count);

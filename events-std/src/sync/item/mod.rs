@@ -4,8 +4,8 @@ mod claim;
 mod end;
 mod run;
 
-pub(crate) use claim::{ClaimTerms, ClaimedItem, ItemHold, alone_waits, claim, claimable_runs};
+pub(crate) use claim::{ClaimTerms, alone_waits, claim, claimable_runs};
 pub(crate) use end::{EndedItem, ItemEnd, write};
 pub(super) use end::{make_due, tell_failed};
 pub(super) use run::superseding;
-pub(crate) use run::{ItemNeeds, Work, conclude, run};
+pub(crate) use run::{Work, run};

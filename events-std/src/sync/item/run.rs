@@ -48,11 +48,6 @@ impl Work {
         }
     }
 
-    /// The service, bound to the dispatcher of the runs.
-    pub(crate) fn integrations(&self) -> &Integrations {
-        &self.integrations
-    }
-
     /// The events that this program knows, as a claim names them: see [`ClaimTerms`](super::ClaimTerms).
     pub(crate) fn known_events(&self) -> String {
         let known = self.events.readable();
@@ -298,18 +293,4 @@ async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
             Some(ItemEnd::GivenBack)
         }
     }
-}
-
-/// What follows an attempt that did not come to its end by itself, as after a timeout or the death of its process.
-pub(crate) fn conclude(
-    work: &Work,
-    item: &ClaimedItem,
-    kind: SyncItemErrorKind,
-    message: &str,
-) -> ItemEnd {
-    let mut end = work.retry(item, kind, message.to_owned());
-    if let (SyncItemErrorKind::Crashed, ItemEnd::Retry { alone, .. }) = (kind, &mut end) {
-        *alone = true;
-    }
-    end
 }

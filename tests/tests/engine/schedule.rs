@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use events_std::{NewIntegration, Scheduler, SyncStart};
+use events_std::{FailureClass, NewIntegration, Scheduler, SyncStart};
 
 use crate::desk::DeskBench;
 use crate::desk::{execute, until};
@@ -68,6 +68,19 @@ async fn without_any_interval_nothing_is_due_by_itself(url: String) {
         .unwrap()
         .assert_closed();
     assert_eq!(desk.bench.stored(&other).await.next_sync_at, None);
+}
+
+async fn the_longest_interval_there_is_disturbs_no_other(url: String) {
+    let desk = DeskBench::every(Duration::MAX, url).await;
+    let engine = &desk.bench.engine;
+    let other = engine.create(NewIntegration::new("desk", "Other")).await;
+    let other = other.unwrap().id;
+    engine.mark_synced(other).await.unwrap();
+    for _ in 0..20 {
+        let failed = engine.record_failure(other, FailureClass::Upstream);
+        failed.await.unwrap();
+    }
+    assert_eq!(due(&desk).await, 1, "the one with an interval of its own");
 }
 
 /// Section 4: degraded ones are due after twice the interval, failing ones after ten times, disabled ones never.
@@ -188,6 +201,7 @@ on_both!(
     bad_health_slows_the_schedule_down,
     many_schedulers_start_each_run_once,
     old_runs_are_forgotten_but_not_those_with_failed_items,
+    the_longest_interval_there_is_disturbs_no_other,
     the_providers_interval_counts_where_there_is_no_other,
     without_any_interval_nothing_is_due_by_itself,
 );

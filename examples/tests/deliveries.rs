@@ -1,11 +1,11 @@
-//! The main example, as it is run from a shell.
+//! The main example with deliveries, as it is run from a shell.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn run(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_deliveries"))
+    Command::new(env!("CARGO_BIN_EXE_helpdesk"))
         .args(args)
         .output()
         .expect("the program starts")
@@ -22,8 +22,8 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn without_arguments_it_reads_its_own_deliveries() {
-    let output = run(&[]);
+fn without_a_file_it_reads_its_own_deliveries() {
+    let output = run(&["--deliveries"]);
     assert!(output.status.success(), "{output:?}");
     let printed = text(&output.stdout);
     assert_eq!(
@@ -49,7 +49,8 @@ fn without_a_store_nothing_of_a_run_is_left() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nothing_left");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).expect("a folder");
-    let output = Command::new(env!("CARGO_BIN_EXE_deliveries"))
+    let output = Command::new(env!("CARGO_BIN_EXE_helpdesk"))
+        .arg("--deliveries")
         .env("TMPDIR", &folder)
         .output()
         .expect("the program starts");

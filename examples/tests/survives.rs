@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use sea_orm::{ConnectionTrait, Database};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_deliveries");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_helpdesk");
 
 /// Random choices that a run can repeat.
 struct Dice(u64);
@@ -139,7 +139,7 @@ fn paged<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeSet<usize> {
 #[test]
 fn with_a_store_the_jobs_are_rows_and_end_the_same_way() {
     let store = sqlite("with_a_store.db");
-    let output = run(&["--store", &store]);
+    let output = run(&["--store", &store, "--deliveries"]);
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(

@@ -4,7 +4,7 @@ use events_core::{DispatchError, Event, Events};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::events::{
+use super::events::{
     IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised, Severity,
 };
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use events_core::{AnyEvent, Attempt, Delivery, JobFailure, State, listener};
 
-use crate::events::{
+use super::events::{
     InRepository, IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised,
 };
-use crate::report::Report;
+use super::report::Report;
 
 /// A plain function that hears one type.
 #[listener(Pushed)]

@@ -1,0 +1,122 @@
+//! The main example. `cargo run` plays the story of a helpdesk: see `story`. `cargo run -- --deliveries` turns webhook
+//! deliveries into events: see `deliveries`. Both keep their jobs in one store, and an operator's subcommands serve both.
+
+mod deliveries;
+mod story;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use events_core::{Clock, Events, SystemClock};
+use events_std::{EncryptionKey, HealthThresholds, Integrations, Store};
+use helpdesk_listeners::Timeline;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Plays the story of a helpdesk that syncs tickets, or turns webhook deliveries into events.
+#[derive(Parser)]
+struct Args {
+    /// Turn deliveries of GitHub webhooks into events instead: a file with one JSON object a line, `headers` and `body`,
+    /// the body as a string. A few of our own without a file.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "an option whose value may be missing")]
+    deliveries: Option<Option<PathBuf>>,
+
+    /// Where everything is kept, `sqlite:FILE` or `postgres://..`; a file of this run's own unless given, which it
+    /// removes at its end.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
+
+    /// Print nothing but how often each event fired in the story, as JSON.
+    #[arg(long, conflicts_with = "deliveries")]
+    json: bool,
+
+    /// What an operator does with the store.
+    #[command(subcommand)]
+    command: Option<events_std::cli::Command>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(Error::from)
+        .and_then(|runtime| runtime.block_on(start(args)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(args: Args) -> Result<(), Error> {
+    if let Some(address) = args.store.clone() {
+        return run(&address, args).await;
+    }
+    if args.command.is_some() {
+        return Err("say which store: `--store sqlite:FILE`".into());
+    }
+    let folder = tempfile::tempdir()?;
+    let address = format!("sqlite:{}", folder.path().join("events.db").display());
+    run(&address, args).await?;
+    Ok(folder.close()?)
+}
+
+async fn run(address: &str, args: Args) -> Result<(), Error> {
+    let store = Store::connect(address).await?;
+    match (args.command, args.deliveries) {
+        (Some(command), _) => {
+            let app = App::open(&store, SystemClock, Timeline::aloud())?;
+            command.run(&app.store, &app.events).await?;
+        }
+        (None, Some(file)) => {
+            let app = App::open(&store, SystemClock, Timeline::aloud())?;
+            deliveries::run(&app, file.as_deref()).await?;
+        }
+        (None, None) => story::play(&store, args.json).await?,
+    }
+    Ok(store.close().await?)
+}
+
+/// What everything here stands on.
+struct App {
+    store: Store,
+    events: Events,
+    integrations: Integrations,
+}
+
+/// An application has its key from wherever its secrets are, never in its code.
+const KEY: [u8; 32] = *b"a key for examples is no secret.";
+
+impl App {
+    /// Nothing here names a listener or a provider: they are linked. What is named are the states that they ask for. An
+    /// application would keep the thresholds of health as they are: the story has no patience.
+    fn open(store: &Store, clock: impl Clock, timeline: Timeline) -> Result<Self, Error> {
+        let engine = Integrations::builder(store)
+            .encryption_key(EncryptionKey::from_bytes(KEY))
+            .health(HealthThresholds {
+                degraded_after: 2,
+                failing_after: 4,
+                disabled_after: Some(6),
+                ..HealthThresholds::default()
+            })
+            .build()?;
+        let builder = Events::builder()
+            .clock(clock)
+            .state(engine.clone())
+            .state(timeline)
+            .queue(store.queue())
+            .expect_listeners_from("helpdesk-listeners");
+        let events = deliveries::states(story::states(builder)).build()?;
+        Ok(Self {
+            integrations: engine.with_events(&events),
+            store: store.clone(),
+            events,
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! The plot.
+
+use events_std::{HealthStatus, ItemFilter, ItemStatus};
+use helpdesk_listeners::Desk;
+
+use super::stage::Stage;
+use crate::Error;
+
+pub(super) async fn play(stage: &Stage) -> Result<(), Error> {
+    let integrations = &stage.app.integrations;
+
+    stage.at(
+        9,
+        0,
+        "The account is connected, and the first sync finds all tickets",
+    )?;
+    stage.zendesk.write((1..=120).map(|number| match number {
+        8 => ("support", "Urgent: the printer is on fire".to_owned()),
+        21 => ("billing", "An invoice twice".to_owned()),
+        34 => ("spam", "You have won".to_owned()),
+        _ => ("support", format!("Question {number}")),
+    }));
+    stage.zendesk.refuse_comments(1);
+    let support = stage.connect().await?;
+    stage.run_due().await?;
+
+    stage.at(
+        9,
+        25,
+        "An operator looks at what failed: a group was missing, and spam is nobody's work",
+    )?;
+    let failed = ItemFilter::new()
+        .integration(support.id)
+        .status(ItemStatus::Failed);
+    for item in integrations.sync_items(&failed).await? {
+        let error = item.error.as_deref().unwrap_or_default();
+        let ticket = item.external_id.as_deref().unwrap_or("?");
+        if error.contains("spam") {
+            stage.tell("operator", &format!("skips ticket {ticket}"))?;
+            integrations.skip_item(item.id).await?;
+        } else {
+            stage.state::<Desk>()?.add_group("billing");
+            stage.tell(
+                "operator",
+                &format!("adds the group, and retries ticket {ticket}"),
+            )?;
+            integrations.retry_item(item.id).await?;
+            let run = integrations
+                .sync_run(item.run_id)
+                .await?
+                .ok_or("the run is there")?;
+            integrations.finish(run).await?;
+        }
+    }
+    let cursor = integrations
+        .find(support.id)
+        .await?
+        .and_then(|found| found.sync_cursor);
+    let cursor = cursor.unwrap_or_default();
+    stage.tell(
+        "operator",
+        &format!("nothing is unresolved: the cursor moves to {cursor}"),
+    )?;
+
+    stage.at(
+        9,
+        45,
+        "Three new tickets: the next sync starts at the cursor",
+    )?;
+    stage
+        .zendesk
+        .write((1..=3).map(|number| ("returns", format!("Parcel {number}"))));
+    stage.run_due().await?;
+
+    stage.at(10, 5, "Zendesk is away for a moment")?;
+    stage.zendesk.go_down();
+    while stage.check(&support).await?.health_status == HealthStatus::Healthy {}
+    stage.zendesk.come_back();
+    stage.check(&support).await?;
+
+    stage.at(11, 0, "Zendesk is away, and stays away")?;
+    stage.zendesk.go_down();
+    stage
+        .zendesk
+        .write([("support", "Is your site down?".to_owned())]);
+    stage.run_due().await?;
+    while stage.check(&support).await?.is_active {}
+
+    stage.at(13, 0, "Zendesk is back, but what is disabled stays so")?;
+    stage.zendesk.come_back();
+    stage.run_due().await?;
+    stage.check(&support).await?;
+
+    stage.at(13, 10, "An operator enables the account")?;
+    integrations.enable(support.id).await?;
+    stage.check(&support).await?;
+    stage.run_due().await?;
+    let tickets = Desk::tickets(&stage.app.store).await?;
+    stage.tell("helpdesk", &format!("has {tickets} tickets"))
+}

@@ -102,7 +102,7 @@ mod checked {
                     provider: integration.provider.clone(),
                     capability: "HealthCheck",
                 })?;
-            let said = check.check(&integration).await;
+            let said = self.events().scope(check.check(&integration)).await;
             let integration = match &said {
                 Ok(()) => self.record_success(id).await?,
                 Err(failure) => self.record_failure(id, failure.class).await?,

@@ -21,6 +21,11 @@ pub enum IntegrationError {
         "there is no provider `{0}`: is the crate of its adapter linked (`use that_crate as _;`), or is it given to the builder?"
     )]
     UnknownProvider(String),
+    /// The current dispatcher holds no service.
+    #[error(
+        "the current dispatcher holds no `Integrations`: give it to its builder by `.state(..)`, and await what needs it in the dispatcher's `scope`"
+    )]
+    NoneCurrent,
     /// The provider lacks a capability that the call needs.
     #[error("the provider `{provider}` has no `{capability}`: name it in its `#[provider(..)]`")]
     Incapable {

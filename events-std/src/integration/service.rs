@@ -84,6 +84,19 @@ impl Integrations {
         }
     }
 
+    /// The service that the current dispatcher holds as its state, bound to that dispatcher. So a provider finds it: its
+    /// methods are called in the scope of the dispatcher that the engine is bound to.
+    ///
+    /// # Errors
+    ///
+    /// If the current dispatcher holds none.
+    pub fn current() -> Result<Self, IntegrationError> {
+        let events = Events::current();
+        let service: Option<&State<Self>> = events.state();
+        let service = service.ok_or(IntegrationError::NoneCurrent)?;
+        Ok(service.with_events(&events))
+    }
+
     /// The same service, whose events go through this dispatcher rather than the current one.
     #[must_use]
     pub fn with_events(&self, events: &Events) -> Self {

@@ -6,6 +6,7 @@ mod integration;
 mod item;
 mod kit;
 mod operation;
+mod provider;
 mod reconcile;
 mod recovery;
 mod run;

@@ -1,5 +1,7 @@
 //! What is told while it happens, a line for each event but those of single tickets, of which there are many.
 
+use std::io::{self, Write};
+
 use chrono::{DateTime, Utc};
 use events_core::{AnyEvent, Events, State, listener};
 use events_std::{
@@ -28,15 +30,19 @@ impl Timeline {
 
     /// A line: when, who, and what.
     pub fn line(&self, at: DateTime<Utc>, who: &str, what: &str) {
-        if self.aloud {
-            println!("{}  {who:<27} {what}", at.format("%H:%M:%S"));
-        }
+        self.print(&format!("{}  {who:<27} {what}", at.format("%H:%M:%S")));
     }
 
     /// A line that begins something new.
     pub fn title(&self, at: DateTime<Utc>, what: &str) {
+        self.print(&format!("\n{}  {what}", at.format("%H:%M:%S")));
+    }
+
+    /// What stands there as it is.
+    pub fn print(&self, text: &str) {
         if self.aloud {
-            println!("\n{}  {what}", at.format("%H:%M:%S"));
+            // A reader that leaves early, as `head` does, misses the rest, and that is all.
+            let _ = writeln!(io::stdout(), "{text}");
         }
     }
 }

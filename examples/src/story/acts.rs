@@ -14,7 +14,7 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Error> {
         0,
         "The account is connected, and the first sync finds all tickets",
     )?;
-    stage.zendesk.write((1..=120).map(|number| match number {
+    stage.zendesk.write((1..=500).map(|number| match number {
         8 => ("support", "Urgent: the printer is on fire".to_owned()),
         21 => ("billing", "An invoice twice".to_owned()),
         34 => ("spam", "You have won".to_owned()),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// How many tickets stand on a page of the export.
-const PAGE: usize = 50;
+const PAGE: usize = 100;
 
 /// A Zendesk that runs until the program ends.
 #[derive(Clone)]

@@ -10,6 +10,8 @@ mod api;
 mod stage;
 mod tally;
 
+use std::io::{self, Write};
+
 use events_core::EventsBuilder;
 use events_std::Store;
 use helpdesk_listeners::{Desk, Pager, Timeline};
@@ -28,12 +30,10 @@ pub(crate) async fn play(store: &Store, json: bool) -> Result<(), Error> {
     };
     let stage = Stage::set(store, timeline).await?;
     acts::play(&stage).await?;
-    let tally = stage.state::<Tally>()?;
-    let table = Table::of(&stage.app.events, tally);
+    let table = Table::of(&stage.app.events, stage.state()?);
+    stage.state::<Timeline>()?.print(&format!("\n{table}"));
     if json {
-        println!("{}", table.to_json()?);
-    } else {
-        println!("\n{table}");
+        writeln!(io::stdout(), "{}", table.to_json()?)?;
     }
     Ok(())
 }

@@ -1,19 +1,24 @@
 //! What the story is played with: the API, the application, and a clock that is set forward.
 
 use std::any::Any;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use events_core::ManualClock;
 use events_std::{
-    Integration, IntegrationFilter, NewIntegration, Scheduler, Store, SyncStart, Worker,
+    Integration, IntegrationFilter, NewIntegration, Scheduler, Store, SyncRun, SyncStart, Worker,
 };
 use helpdesk_listeners::{Desk, Timeline};
 use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
+use tokio::time::{Instant, interval_at};
 
 use super::api;
 use crate::{App, Error};
+
+/// How often progress is told.
+const UPDATE: Duration = Duration::from_millis(100);
 
 /// A Monday morning: 2026-01-05 09:00 UTC.
 const MORNING: i64 = 1_767_603_600;
@@ -100,10 +105,29 @@ impl Stage {
         for start in started {
             if let SyncStart::Enumerated(run) = start {
                 self.tell("scheduler", &format!("{} tickets found", run.enumerated))?;
-                self.app.integrations.finish(run).await?;
+                self.follow(run).await?;
             }
         }
         self.work().await
+    }
+
+    /// Works at the tickets of a run, and tells how far that has come.
+    async fn follow(&self, run: SyncRun) -> Result<(), Error> {
+        let integrations = &self.app.integrations;
+        let id = run.id;
+        let mut finished = pin!(integrations.finish(run));
+        let mut update = interval_at(Instant::now() + UPDATE, UPDATE);
+        loop {
+            tokio::select! {
+                biased;
+                run = &mut finished => return run.map(drop).map_err(Error::from),
+                _ = update.tick() => {
+                    let progress = integrations.progress(id).await?;
+                    let (done, all) = (progress.done, progress.enumerated);
+                    self.tell("progress", &format!("{done} of {all} done, {} failed", progress.failed))?;
+                }
+            }
+        }
     }
 
     /// Works at all jobs, while the clock is set forward: what waits for its next attempt waits milliseconds.

@@ -84,8 +84,9 @@ pub(super) fn plan(
     {
         return Err(None);
     }
-    let span = telemetry::dispatch_span(events, meta, &table);
-    span.in_scope(|| decide(events, event, mode, table, &span))
+    let announced = meta.announced && mode.holds_transaction();
+    let span = telemetry::dispatch_span(events, meta, &table, announced);
+    span.in_scope(|| decide(events, event, mode, table, announced, &span))
         .map_err(|refusal| {
             telemetry::refused(&span, &refusal);
             refused(refusal)
@@ -98,10 +99,10 @@ fn decide(
     event: &dyn AnyEvent,
     mode: Mode,
     table: Arc<Table>,
+    announced: bool,
     span: &Span,
 ) -> Result<Plan, Refusal> {
     let meta = event.any_meta();
-    let announced = meta.announced && mode.holds_transaction();
     if let Some(refusal) = hindrance(&table, mode, announced) {
         return Err(refusal);
     }

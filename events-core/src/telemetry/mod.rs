@@ -26,8 +26,13 @@ use crate::queue::{Job, JobFailure, ParkReason, PushError, Verdict};
 use crate::sync::lock;
 use crate::table::Table;
 
-/// Opens the span of a dispatch.
-pub(crate) fn dispatch_span(events: &Events, meta: &EventMeta, table: &Table) -> Span {
+/// Opens the span of a dispatch, which may write an announcement among its jobs.
+pub(crate) fn dispatch_span(
+    events: &Events,
+    meta: &EventMeta,
+    table: &Table,
+    announced: bool,
+) -> Span {
     let event = meta.display_name();
     let span = tracing::info_span!(
         target: subscribers::TARGET,
@@ -40,7 +45,7 @@ pub(crate) fn dispatch_span(events: &Events, meta: &EventMeta, table: &Table) ->
     );
     named(events, &span, format_args!("dispatch {event}"));
     // Once a span is entered, OpenTelemetry takes no other kind.
-    if !table.queued().is_empty() {
+    if announced || !table.queued().is_empty() {
         span.record("otel.kind", "producer");
     }
     span

@@ -259,6 +259,54 @@ fn a_worker_runs_jobs_in_their_spans() {
     });
 }
 
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "jobs.announced", announced)]
+struct Announced;
+
+#[listener(Announced)]
+fn hears_the_announcement(_: &Announced) {
+    tracing::info!("in the announcement");
+}
+
+/// No listener is queued, and yet there is a job, which carries the trace.
+#[test]
+fn an_announcement_belongs_to_the_trace_of_its_dispatch() {
+    on_every_database(async |base| {
+        let before = of_event("job", "jobs.announced").len();
+        let (store, trace) = (base.store().await, Numbered::default());
+        let events = builder()
+            .queue(store.queue())
+            .trace_context(trace.clone())
+            .build()
+            .unwrap();
+        store
+            .with_events(&events)
+            .transaction(async |tx: &Tx| {
+                tx.dispatch(&Announced).await.unwrap();
+                Ok::<_, events_std::StoreError>(())
+            })
+            .await
+            .unwrap();
+        Worker::new(&events, &store).drain().await.unwrap();
+        let dispatch = of_event("dispatch", "jobs.announced").pop().unwrap();
+        assert_eq!(dispatch.fields.get("otel.kind"), "producer");
+        assert_eq!(dispatch.fields.get("jobs"), "1");
+        let jobs = of_event("job", "jobs.announced").split_off(before);
+        assert_eq!(outcomes(&jobs), ["done"]);
+        let carried = jobs[0].fields.get("traceparent").to_owned();
+        assert!(!carried.is_empty());
+        assert_eq!(*trace.adopted.lock().unwrap(), [carried]);
+        let inner = find(&jobs[0], "listener");
+        assert_eq!(inner.len(), 1);
+        assert_eq!(inner[0].told(), ["INFO in the announcement"]);
+        // Outside of a transaction its listeners run at once, and there is no job.
+        events.dispatch(&Announced).await.unwrap();
+        let dispatch = of_event("dispatch", "jobs.announced").pop().unwrap();
+        assert_eq!(dispatch.fields.get("otel.kind"), "");
+        assert_eq!(dispatch.fields.get("jobs"), "");
+    });
+}
+
 /// The spans of this name in another, however deep.
 fn find(within: &Seen, name: &str) -> Vec<Seen> {
     let mut found = Vec::new();

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use uuid::Uuid;
 
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// A worker's row and its lock. The lock ends with the process, however the process ends.
 pub(crate) struct Presence {
@@ -155,16 +155,8 @@ fn lock() -> io::Result<Locked> {
     }
 }
 
-#[cfg(unix)]
 fn place(file: &File) -> io::Result<(i64, i64)> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = file.metadata()?;
-    Ok((metadata.dev().cast_signed(), metadata.ino().cast_signed()))
-}
-
-#[cfg(not(unix))]
-fn place(_: &File) -> io::Result<(i64, i64)> {
-    Err(io::ErrorKind::Unsupported.into())
+    store::place(&file.metadata()?).ok_or(io::ErrorKind::Unsupported.into())
 }
 
 /// The machine's name, for people to read.

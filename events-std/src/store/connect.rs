@@ -7,6 +7,8 @@ use std::time::Duration;
 use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 
+#[cfg(feature = "sqlite")]
+use super::place::OpenFile;
 use super::{Inner, Store, StoreError};
 
 /// What a commit on SQLite survives.
@@ -74,12 +76,14 @@ impl StoreOptions {
     ///
     /// As [`Store::connect`].
     pub async fn connect(self) -> Result<Store, StoreError> {
-        let (writer, reader) = self.open().await?;
-        let backend = writer.get_database_backend();
+        let opened = self.open().await?;
+        let backend = opened.writer.get_database_backend();
         let store = Store {
             inner: Arc::new(Inner {
-                writer,
-                reader,
+                writer: opened.writer,
+                reader: opened.reader,
+                #[cfg(feature = "sqlite")]
+                file: opened.file,
                 backend,
                 pushed: Arc::new(Notify::new()),
             }),
@@ -91,7 +95,7 @@ impl StoreOptions {
         Ok(store)
     }
 
-    async fn open(&self) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+    async fn open(&self) -> Result<Opened, StoreError> {
         let scheme = self.url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
@@ -116,6 +120,14 @@ impl StoreOptions {
         };
         StoreError::UnknownAddress(format!("{scheme}.."), hint)
     }
+}
+
+/// What a database's kind gives to its store.
+pub(super) struct Opened {
+    pub(super) writer: DatabaseConnection,
+    pub(super) reader: DatabaseConnection,
+    #[cfg(feature = "sqlite")]
+    pub(super) file: Option<OpenFile>,
 }
 
 impl fmt::Debug for StoreOptions {

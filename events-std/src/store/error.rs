@@ -1,5 +1,7 @@
 //! What can go wrong with the database.
 
+use std::path::PathBuf;
+
 use sea_orm::{DbBackend, DbErr};
 
 /// What can go wrong with the database.
@@ -23,6 +25,23 @@ pub enum StoreError {
         /// What it should be.
         wanted: String,
     },
+    /// SQLite cannot open the file, or it is none of its own.
+    #[error("the database file `{}` cannot be opened: {hint}; SQLite says: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        hint: &'static str,
+        /// The database's own error.
+        #[source]
+        error: DbErr,
+    },
+    /// The SQLite file was deleted, moved or replaced while it was open: what is written now would be lost.
+    #[error(
+        "the database file `{}` was deleted, moved or replaced while this program had it open, so that nothing more is written: stop all programs that use it, put the right file there, together with its `-wal` file, and start them anew",
+        .0.display()
+    )]
+    FileGone(PathBuf),
     /// The tables are of a newer version than this program.
     #[error(
         "the database has schema version {found}, this program knows versions up to {known}: update the program"

@@ -10,6 +10,7 @@ mod ledger;
 mod listen;
 mod migrate;
 mod outbox;
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rows;
@@ -35,6 +36,7 @@ pub(crate) use listen::{listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
+pub(crate) use place::place;
 pub(crate) use rows::{
     Columns, execute, for_update, json_or_null, row, rows, skip_locked, time, time_or_null,
 };
@@ -60,6 +62,9 @@ struct Inner {
     /// SQLite has one writer: a pool of one connection, whose transactions are immediate.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    /// SQLite's file, unless the database is in memory.
+    #[cfg(feature = "sqlite")]
+    file: Option<place::OpenFile>,
     backend: DbBackend,
     pushed: Arc<Notify>,
 }
@@ -114,6 +119,17 @@ impl Store {
             }
             _ => 1,
         }
+    }
+
+    /// Whether what is written now is kept: SQLite goes on writing into a file that was deleted, and says nothing.
+    pub(crate) fn check_file(&self) -> Result<(), StoreError> {
+        #[cfg(feature = "sqlite")]
+        if let Some(file) = &self.inner.file
+            && !file.is_there()
+        {
+            return Err(StoreError::FileGone(file.path().to_owned()));
+        }
+        Ok(())
     }
 
     /// Told after each commit of jobs in this process.

@@ -2,13 +2,12 @@
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
+use sea_orm::{DbErr, RuntimeErr, SqlxPostgresConnector};
 
+use super::connect::Opened;
 use super::{StoreError, StoreOptions};
 
-pub(super) async fn open(
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
     let failed =
         |error: sqlx::Error| StoreError::Database(DbErr::Conn(RuntimeErr::SqlxError(error.into())));
     let connect = options
@@ -23,5 +22,10 @@ pub(super) async fn open(
         .await
         .map_err(failed)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok((connection.clone(), connection))
+    Ok(Opened {
+        writer: connection.clone(),
+        reader: connection,
+        #[cfg(feature = "sqlite")]
+        file: None,
+    })
 }

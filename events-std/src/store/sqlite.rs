@@ -1,5 +1,7 @@
 //! SQLite: one connection writes, several read, and each is checked for the settings that the store relies on.
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::error::DatabaseError;
@@ -8,16 +10,16 @@ use sea_orm::sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection, Row};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+use sea_orm::{DbErr, RuntimeErr, SqlxSqliteConnector};
 
+use super::connect::Opened;
+use super::place::OpenFile;
 use super::{Durability, StoreError, StoreOptions};
 
 /// So many rows a connection's thread reads ahead: a claim's rows, without a change of threads for every few.
 const ROWS: usize = 512;
 
-pub(super) async fn open(
-    options: &StoreOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
     let in_memory = options.url.contains(":memory:") || options.url.contains("mode=memory");
     let synchronous = match options.durability {
         Durability::PowerLoss => SqliteSynchronous::Full,
@@ -34,6 +36,17 @@ pub(super) async fn open(
         .synchronous(synchronous)
         .row_buffer_size(ROWS)
         .disable_statement_logging();
+    // Wherever the program goes later, its further connections are of the same file.
+    let path = if in_memory {
+        None
+    } else {
+        std::path::absolute(connect.get_filename()).ok()
+    };
+    let connect = match &path {
+        Some(path) => connect.filename(path),
+        None => connect,
+    };
+    let opened = Arc::new(OnceLock::new());
     let wanted = Wanted {
         journal: if in_memory { "memory" } else { "wal" },
         synchronous: match options.durability {
@@ -44,11 +57,18 @@ pub(super) async fn open(
         query_only: 0,
     };
     let pool = |connections: u32, wanted: Wanted| {
+        let opened = opened.clone();
         SqlitePoolOptions::new()
             .max_connections(connections)
             .idle_timeout(None)
             .max_lifetime(None)
-            .after_connect(move |connection, _| Box::pin(wanted.check(connection)))
+            .after_connect(move |connection, _| {
+                let checked = is_of(&opened);
+                Box::pin(async move {
+                    checked?;
+                    wanted.check(connection).await
+                })
+            })
             .before_acquire(move |connection, _| {
                 // A rollback that SQLite did by itself leaves the connection with a wrong count of transactions.
                 let sound = in_memory || !connection.is_in_transaction();
@@ -56,6 +76,11 @@ pub(super) async fn open(
             })
     };
     let writer = first(pool(1, wanted), &connect, options.busy_timeout).await?;
+    let file = path.as_deref().and_then(OpenFile::at);
+    if let Some(file) = &file {
+        // Nothing else sets it.
+        let _ = opened.set(file.clone());
+    }
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     // A database in memory is one connection's own.
     let reader = if in_memory {
@@ -70,7 +95,22 @@ pub(super) async fn open(
         let reader = first(pool, &connect, options.busy_timeout).await?;
         SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)
     };
-    Ok((writer, reader))
+    Ok(Opened {
+        writer,
+        reader,
+        file,
+    })
+}
+
+/// A connection that is opened later is of the file of the first, or of none.
+fn is_of(opened: &OnceLock<OpenFile>) -> Result<(), sqlx::Error> {
+    match opened.get() {
+        Some(file) if !file.is_there() => {
+            let gone = StoreError::FileGone(file.path().to_owned());
+            Err(sqlx::Error::Configuration(Box::new(gone)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Opens a pool with its first connection. SQLite does not wait for the lock where two processes turn one new file to
@@ -86,16 +126,47 @@ async fn first(
             Err(error) if is_busy(&error) && start.elapsed() < at_most => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            ended => return ended.map_err(failed),
+            Err(error) => return Err(not_opened(error, connect.get_filename())),
+            Ok(pool) => return Ok(pool),
         }
     }
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
-    // The primary code is the lowest byte: 5 is SQLITE_BUSY.
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
+    primary_code(error) == Some(5)
+}
+
+/// `SQLite`'s code without what an extended one adds: the lowest byte.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(DatabaseError::code)?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// What is wrong with a file that cannot be opened, and what to do.
+fn not_opened(error: sqlx::Error, path: &Path) -> StoreError {
+    let folder = path.parent();
+    let hint = match primary_code(&error) {
+        _ if path.is_dir() => "it is a folder: name a file in it",
+        // CANTOPEN
+        Some(14) if folder.is_some_and(|folder| !folder.exists()) => {
+            "its folder does not exist: make it, or name the file from another working directory"
+        }
+        // PERM, READONLY, CANTOPEN
+        Some(3 | 8 | 14) => {
+            "the program must be allowed to read and write the file and its folder, where SQLite makes its `-wal` file: \
+             change their permissions, or the user that runs the program"
+        }
+        // CORRUPT, NOTADB
+        Some(11 | 26) => {
+            "it is damaged, or no SQLite database: restore it from a copy, or name another file"
+        }
+        _ => return failed(error),
+    };
+    StoreError::File {
+        path: PathBuf::from(path),
+        hint,
+        error: DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    }
 }
 
 /// The settings that every connection must have.

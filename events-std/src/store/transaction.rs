@@ -54,7 +54,8 @@ impl Store {
     /// # Errors
     ///
     /// The block's own error, after a rollback; or the database's; or [`StoreError::TransactionOpen`] if the task has
-    /// one open already; or [`StoreError::Broken`] if the block ignored an error after which there is no commit.
+    /// one open already; or [`StoreError::Broken`] if the block ignored an error after which there is no commit; or
+    /// [`StoreError::FileGone`] if SQLite's file is not there any more.
     pub async fn transaction<T, E: From<StoreError>>(
         &self,
         block: impl AsyncFnOnce(&Tx) -> Result<T, E>,
@@ -124,6 +125,7 @@ impl Store {
             // It would wait for the only connection that writes, which the task itself holds.
             return Err(StoreError::TransactionOpen);
         }
+        self.check_file()?;
         let options = TransactionOptions {
             isolation_level: None,
             access_mode: None,

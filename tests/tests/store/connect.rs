@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 
 use crate::database::{Database, Folder, on_both};
 
-fn on_runtime<F: Future>(future: F) -> F::Output {
+pub(crate) fn on_runtime<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -133,18 +133,6 @@ fn a_password_is_never_shown() {
             }
             assert!(!texts.contains("hush"), "{texts}");
         }
-    });
-}
-
-#[test]
-fn a_folder_is_no_database() {
-    let folder = Folder::new();
-    on_runtime(async {
-        let error = Store::connect(&format!("sqlite:{}", folder.0.display())).await;
-        assert!(matches!(error, Err(StoreError::Database(_))));
-        let missing = folder.0.join("missing").join("test.db");
-        let error = Store::connect(&format!("sqlite:{}", missing.display())).await;
-        assert!(matches!(error, Err(StoreError::Database(_))));
     });
 }
 

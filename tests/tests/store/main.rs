@@ -4,6 +4,7 @@
 mod cancel;
 mod connect;
 mod database;
+mod file;
 mod jobs;
 mod join;
 mod migrate;

@@ -73,6 +73,9 @@ pub enum WorkerError {
     /// It could not enter itself in the store.
     #[error("the worker could not start: {0}")]
     Start(#[source] StoreError),
+    /// The store's SQLite file is not there any more: whatever it did would be lost.
+    #[error("the worker cannot go on: {0}")]
+    FileGone(#[source] StoreError),
     /// Every place is taken by a sync listener that ran longer than its timeout and cannot be stopped: only a new
     /// process helps.
     #[error("all {0} places are taken by listeners that hang: start the process anew")]
@@ -157,7 +160,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// If it cannot start, or all its places are taken by listeners that hang.
+    /// If it cannot start, all its places are taken by listeners that hang, or SQLite's file was deleted or replaced.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<Left, WorkerError> {
         run::run(self, shutdown, false).await
     }

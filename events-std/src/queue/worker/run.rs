@@ -158,6 +158,8 @@ impl State<'_> {
             if self.runs.hanging() >= self.worker.concurrency {
                 return Err(WorkerError::AllAbandoned(self.worker.concurrency));
             }
+            let there = self.worker.store.check_file();
+            there.map_err(WorkerError::FileGone)?;
             // After a long sleep, as of a process that was stopped, others may have taken over.
             if self.beaten.elapsed() > self.worker.lapse / 2 {
                 self.beat().await;
@@ -316,6 +318,11 @@ impl State<'_> {
         more
     }
 
+    /// Whether nothing that this worker says is kept any more.
+    fn is_in_vain(&self) -> bool {
+        self.worker.store.check_file().is_err()
+    }
+
     fn report(&mut self, error: &StoreError) {
         self.failures = self.failures.saturating_add(1);
         tracing::error!(%error, failures = self.failures, "the worker's database failed: it will be tried again");
@@ -325,7 +332,7 @@ impl State<'_> {
     async fn stop(&mut self) -> Left {
         let until = Instant::now() + self.worker.grace;
         self.stopping = true;
-        while !self.runs.is_idle() {
+        while !self.runs.is_idle() && !self.is_in_vain() {
             let written = self.turn().await;
             match &written {
                 Ok(()) => self.failures = 0,
@@ -353,7 +360,7 @@ impl State<'_> {
         let until = Instant::now() + LAST_WORDS;
         while let Err(error) = self.turn().await {
             self.report(&error);
-            if Instant::now() >= until {
+            if Instant::now() >= until || self.is_in_vain() {
                 tracing::error!("the last jobs could not be given back: others will find them");
                 return self.runs.left(0);
             }

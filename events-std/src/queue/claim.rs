@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use events_core::{Claimable, Delivery, Job, ParkReason};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
-use super::end;
+use super::{end, packed};
 
 /// What a claim holds: a job, and the fence that tells this hold of it from any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,12 +31,35 @@ pub(super) fn key_of(claimable: &Claimable) -> String {
 /// What a claim is made with.
 pub(super) struct Terms<'t> {
     pub(super) worker: i64,
-    /// The keys of the listeners that the worker knows, as a JSON list.
-    pub(super) keys: &'t str,
+    /// The listeners that the worker knows, as [`known_list`] writes them for its database.
+    pub(super) known: &'t str,
     pub(super) now: DateTime<Utc>,
 }
 
-const TAKEN: &str =
+/// The listeners that a worker knows, in JSON, as the claims of a database read them.
+pub(super) fn known_list<'c>(
+    backend: DbBackend,
+    known: impl Iterator<Item = &'c Claimable>,
+) -> String {
+    let list = if backend == DbBackend::Postgres {
+        serde_json::to_string(&known.map(key_of).collect::<Vec<_>>())
+    } else {
+        let names = known.map(|known| (known.event, known.version, &known.listener));
+        serde_json::to_string(&names.collect::<Vec<_>>())
+    };
+    list.unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// Jobs of listeners that are known: each database by what is quickest there, for a claim asks it of every job.
+fn is_known(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "j.event || E'\n' || j.version || E'\n' || j.listener = ANY(ARRAY(SELECT json_array_elements_text($4::json)))"
+    } else {
+        "(j.event, j.version, j.listener) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($4))"
+    }
+}
+
+pub(super) const TAKEN: &str =
     "state = 1, fence = fence + 1, attempts = attempts + 1, worker = $1, changed_at = $2";
 
 const COLUMNS: &str = "id, fence, uid, queue, event, version, listener, payload, delivery_id, dispatched_at, \
@@ -59,37 +82,42 @@ pub(super) async fn claim(
     limit: usize,
     floor: Option<i64>,
 ) -> Result<Vec<Claimed>, DbErr> {
+    let backend = connection.get_database_backend();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut values: Vec<Value> = vec![
         terms.worker.into(),
         terms.now.timestamp_millis().into(),
         queue.into(),
-        terms.keys.into(),
+        terms.known.into(),
         limit.into(),
     ];
     // One text with a value, whatever the floor: its plan is kept.
     let mut from = "";
-    if connection.get_database_backend() == DbBackend::Postgres {
+    if backend == DbBackend::Postgres {
         values.push(floor.unwrap_or(i64::MIN).into());
         from = "AND j.run_at >= $6";
     }
-    let choose = |known: &str| {
+    let known = is_known(backend);
+    let choose = |what: &str| {
         format!(
-            "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 {from} \
-             AND j.event || chr10 || j.version || chr10 || j.listener {known} AND {IN_ORDER} AND {LIVES} \
-             ORDER BY j.run_at, j.id LIMIT $5"
+            "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
+             {from} AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5"
         )
     };
-    take(connection, choose, values, terms.now).await
+    take(connection, choose, values, terms).await
 }
 
-/// The jobs that must run alone, of any of these queues (a JSON list).
-fn waiting_alone(known: &str) -> String {
+/// What is asked of a job that must run alone, of any of these queues (a JSON list).
+fn waiting_alone(backend: DbBackend, what: &str) -> String {
+    let known = is_known(backend);
+    let queues = if backend == DbBackend::Postgres {
+        "SELECT json_array_elements_text($3::json)"
+    } else {
+        "SELECT value FROM json_each($3)"
+    };
     format!(
-        "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 \
-         AND j.queue IN (json_texts_3) \
-         AND j.event || chr10 || j.version || chr10 || j.listener {known} AND {IN_ORDER} AND {LIVES} \
-         ORDER BY j.run_at, j.id LIMIT 1"
+        "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 AND j.queue IN ({queues}) \
+         AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT 1"
     )
 }
 
@@ -98,7 +126,7 @@ fn terms_alone(terms: &Terms<'_>, queues: &str) -> [Value; 4] {
         terms.worker.into(),
         terms.now.timestamp_millis().into(),
         queues.into(),
-        terms.keys.into(),
+        terms.known.into(),
     ]
 }
 
@@ -108,8 +136,15 @@ pub(super) async fn claim_alone(
     terms: &Terms<'_>,
     queues: &str,
 ) -> Result<Vec<Claimed>, DbErr> {
-    let values = terms_alone(terms, queues);
-    take(connection, waiting_alone, values, terms.now).await
+    let backend = connection.get_database_backend();
+    let values = terms_alone(terms, queues).to_vec();
+    take(
+        connection,
+        |what| waiting_alone(backend, what),
+        values,
+        terms,
+    )
+    .await
 }
 
 /// Whether a job waits that must run alone and was due at the time of the terms.
@@ -122,46 +157,39 @@ pub(super) async fn alone_waits(
     let row = connection
         .query_one_raw(Statement::from_sql_and_values(
             backend,
-            in_words_of(backend, waiting_alone),
+            waiting_alone(backend, "j.id"),
             terms_alone(terms, queues),
         ))
         .await?;
     Ok(row.is_some())
 }
 
-/// The choice as this database writes it.
-fn in_words_of(backend: DbBackend, choose: impl Fn(&str) -> String) -> String {
-    if backend == DbBackend::Postgres {
-        choose("= ANY(ARRAY(SELECT json_array_elements_text($4::json)))")
-            .replace("chr10", "E'\\n'")
-            .replace("json_texts_3", "SELECT json_array_elements_text($3::json)")
-    } else {
-        choose("IN (SELECT value FROM json_each($4))")
-            .replace("chr10", "char(10)")
-            .replace("json_texts_3", "SELECT value FROM json_each($3)")
-    }
-}
-
+/// Takes the jobs that a query chooses, which is made for what is asked of them.
 async fn take(
     connection: &impl ConnectionTrait,
     choose: impl Fn(&str) -> String,
-    values: impl IntoIterator<Item = Value>,
-    now: DateTime<Utc>,
+    values: Vec<Value>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let backend = connection.get_database_backend();
-    let choose = in_words_of(backend, choose);
     let statement = if backend == DbBackend::Postgres {
+        let chosen = choose("j.id");
         format!(
-            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose} FOR UPDATE OF j SKIP LOCKED)) \
+            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({chosen} FOR UPDATE OF j SKIP LOCKED)) \
              RETURNING {COLUMNS}"
         )
     } else {
-        format!("UPDATE events_jobs SET {TAKEN} WHERE id IN ({choose}) RETURNING {COLUMNS}")
+        let packed = choose(packed::ROW);
+        if let Some(claimed) = packed::take(connection, &packed, &values, terms).await? {
+            return Ok(claimed);
+        }
+        let chosen = choose("j.id");
+        format!("UPDATE events_jobs SET {TAKEN} WHERE id IN ({chosen}) RETURNING {COLUMNS}")
     };
     let rows = connection
         .query_all_raw(Statement::from_sql_and_values(backend, statement, values))
         .await?;
-    let mut claimed = read_all(connection, &rows, now).await?;
+    let mut claimed = read_all(connection, &rows, terms.now).await?;
     claimed.sort_by_key(|claimed| (claimed.job.run_at, claimed.hold.id));
     Ok(claimed)
 }
@@ -218,7 +246,7 @@ fn read(row: &QueryResult) -> Result<Job, DbErr> {
     })
 }
 
-fn time(milliseconds: i64) -> DateTime<Utc> {
+pub(super) fn time(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }
 

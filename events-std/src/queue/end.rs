@@ -1,9 +1,10 @@
 //! The end of a claim. Every write here matches id, fence and the running state: who lost the claim changes nothing.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use events_core::{ParkReason, Verdict};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
-use serde::Serialize;
 
 use super::claim::Hold;
 
@@ -58,12 +59,6 @@ impl From<Verdict> for End {
     }
 }
 
-#[derive(Serialize)]
-struct Row {
-    i: i64,
-    f: i64,
-}
-
 /// Writes the ends of claims; those that need no words of their own in one statement for each kind.
 pub(super) async fn write(
     connection: &impl ConnectionTrait,
@@ -100,32 +95,34 @@ async fn set_all(
     if holds.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> = holds
-        .iter()
-        .map(|hold| Row {
-            i: hold.id,
-            f: hold.fence,
-        })
-        .collect();
-    let list = serde_json::to_string(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
     let backend = connection.get_database_backend();
-    let held = if backend == DbBackend::Postgres {
-        "json_to_recordset($1::json) AS held (i bigint, f bigint)"
+    let (held, values) = if backend == DbBackend::Postgres {
+        let held = "FROM unnest($2::text::bigint[], $3::text::bigint[]) AS held (i, f) WHERE id = i AND fence = f";
+        let ids = array(holds.iter().map(|hold| hold.id));
+        let fences = array(holds.iter().map(|hold| hold.fence));
+        (held, vec![ids, fences])
     } else {
-        "(SELECT value ->> 'i' AS i, value ->> 'f' AS f FROM json_each($1)) AS held"
+        // Keys and values need no function of JSON for each.
+        let held = "WHERE (id, fence) IN (SELECT CAST(key AS INTEGER), value FROM json_each($2))";
+        let list: BTreeMap<i64, i64> = holds.iter().map(|hold| (hold.id, hold.fence)).collect();
+        let list = serde_json::to_string(&list).map_err(|error| DbErr::Json(error.to_string()))?;
+        (held, vec![list])
     };
     let statement = format!(
-        "UPDATE events_jobs SET {set}, worker = NULL, changed_at = $2 FROM {held} \
-         WHERE events_jobs.id = held.i AND events_jobs.fence = held.f AND events_jobs.state = 1"
+        "UPDATE events_jobs SET {set}, worker = NULL, changed_at = $1 {held} AND state = 1"
     );
+    let now = now.timestamp_millis().into();
+    let values = std::iter::once(now).chain(values.into_iter().map(Value::from));
     connection
-        .execute_raw(Statement::from_sql_and_values(
-            backend,
-            statement,
-            [list.into(), now.timestamp_millis().into()],
-        ))
+        .execute_raw(Statement::from_sql_and_values(backend, statement, values))
         .await?;
     Ok(())
+}
+
+/// The numbers as the text of an array, as Postgres reads it.
+fn array(numbers: impl Iterator<Item = i64>) -> String {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
 }
 
 /// Sets what `set` says from `$4` on, if the claim is still held; whether it was.

@@ -4,6 +4,7 @@ mod claim;
 mod end;
 mod engine;
 pub(crate) mod operate;
+mod packed;
 mod presence;
 mod reclaim;
 mod tend;

@@ -1,6 +1,7 @@
 //! The worker on real databases.
 
 mod announced;
+mod damaged;
 mod hooks;
 mod kit;
 mod no_transaction;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::Claimable;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::time::Instant;
 
 use super::floor::{Floors, Look};
@@ -20,6 +20,8 @@ pub(super) struct Scope {
     pub(super) limits: BTreeMap<String, usize>,
     /// The keys of its listeners, as a JSON list.
     pub(super) keys: String,
+    /// Its listeners as claims read them.
+    known_list: String,
     /// The queues, as a JSON list.
     pub(super) queue_list: String,
     known: BTreeMap<String, Claimable>,
@@ -27,6 +29,7 @@ pub(super) struct Scope {
 
 impl Scope {
     pub(super) fn new(
+        backend: DbBackend,
         queues: Vec<String>,
         limits: BTreeMap<String, usize>,
         claimable: Vec<Claimable>,
@@ -46,6 +49,7 @@ impl Scope {
             queues,
             limits,
             keys: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
+            known_list: claim::known_list(backend, known.values()),
             known,
         }
     }
@@ -66,7 +70,7 @@ impl Scope {
     fn terms(&self, now: DateTime<Utc>) -> Terms<'_> {
         Terms {
             worker: self.worker,
-            keys: &self.keys,
+            known: &self.known_list,
             now,
         }
     }
@@ -202,7 +206,7 @@ pub(super) async fn unknown_claims(
 
 /// Whether a job that this worker may claim is pending or running anywhere.
 pub(super) async fn anything_left(store: &Store, scope: &Scope) -> Result<bool, StoreError> {
-    let (texts, newline, cast) = if store.backend() == sea_orm::DbBackend::Postgres {
+    let (texts, newline, cast) = if store.backend() == DbBackend::Postgres {
         ("SELECT json_array_elements_text", "E'\\n'", "::json")
     } else {
         ("SELECT value FROM json_each", "char(10)", "")

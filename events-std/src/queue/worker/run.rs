@@ -52,6 +52,7 @@ pub(super) async fn run(
 
 async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, WorkerError> {
     let mut scope = Scope::new(
+        worker.store.backend(),
         worker.queues.clone(),
         worker.limits.clone(),
         worker.events.claimable(),
@@ -70,6 +71,7 @@ async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, Worke
         beaten: Instant::now(),
         watch: Watch::default(),
         alone_waits: false,
+        spare: 1,
         stopping: false,
         in_doubt: false,
         failures: 0,
@@ -139,6 +141,8 @@ struct State<'w> {
     floors: Floors,
     /// Whether a job that must run alone has waited long enough.
     alone_waits: bool,
+    /// How many more could have run than the last claim found.
+    spare: usize,
     /// Whether the shutdown has begun: nothing new is claimed.
     stopping: bool,
     /// Whether the store may hold claims that this worker does not know to be its own.
@@ -229,7 +233,8 @@ impl State<'_> {
         }
         // From the begin on a failure leaves open what was committed.
         self.in_doubt = true;
-        if self.runs.is_idle() {
+        // A worker that finds as much as it can run looks for jobs that must run alone when it looks after others.
+        if self.runs.is_idle() && (self.alone_waits || self.spare > 0) {
             self.alone_waits = false;
             if self.free() > 0 {
                 let claimed = cycle::turn_alone(store, &self.scope, now).await?;
@@ -244,6 +249,7 @@ impl State<'_> {
             let claimed =
                 cycle::turn(store, &self.scope, ended, free, running, floors, now).await?;
             self.runs.ended.clear();
+            self.spare = free - claimed.len();
             self.runs.start(&self.scope, claimed);
         }
         self.in_doubt = false;
@@ -264,7 +270,7 @@ impl State<'_> {
                 self.report(&error);
             }
         }
-        if self.runs.any() {
+        if self.runs.any() || self.spare == 0 {
             match cycle::alone_waits(&worker.store, &self.scope, ALONE_WAITS, now).await {
                 Ok(waits) => self.alone_waits = waits,
                 Err(error) => self.report(&error),

@@ -60,7 +60,7 @@ mod store;
 mod sync;
 mod webhook;
 
-pub use error::UnknownWord;
+pub use error::{RateLimited, UnknownWord};
 pub use events_macros::provider;
 pub use integration::{
     CheckFailure, Credentials, CredentialsError, FailureClass, HealthCheck, HealthStatus,
@@ -85,7 +85,11 @@ pub use queue::operate::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
-pub use request::{IntegrationRequest, RequestCompleted, RequestFailed, RequestFailure};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use request::{
+    ApiRequest, ApiResponse, FailedRequest, JsonRequest, RequestAttempt, RequestError,
+};
+pub use request::{IntegrationRequest, Redact, RequestCompleted, RequestFailed, RequestFailure};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use store::{
     AppTransaction, Durability, EncryptionError, EncryptionKey, Joined, Store, StoreError,
@@ -93,9 +97,9 @@ pub use store::{
 };
 pub use sync::{
     CapturedItem, CapturedItems, IntegrationSyncItem, ItemAttempt, ItemStatus, MixedCheckpoints,
-    RateLimited, RunLease, RunState, ScheduledSync, SessionError, SyncCompleted, SyncError,
-    SyncItem, SyncItemError, SyncItemErrorKind, SyncItemEvent, SyncItemFailed, SyncProgress,
-    SyncResult, SyncRun, SyncSession, latest_checkpoint,
+    RunLease, RunState, ScheduledSync, SessionError, SyncCompleted, SyncError, SyncItem,
+    SyncItemError, SyncItemErrorKind, SyncItemEvent, SyncItemFailed, SyncProgress, SyncResult,
+    SyncRun, SyncSession, latest_checkpoint,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};

@@ -5,4 +5,5 @@ pub use std::sync::Arc;
 pub use std::vec::Vec;
 
 pub use crate::integration::{Capability, LinkedProvider, RegisteredProvider, health_check};
+pub use crate::request::redact;
 pub use crate::sync::scheduled_sync;

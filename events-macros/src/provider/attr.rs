@@ -9,6 +9,7 @@ use crate::options::{Given, Seen, Vocabulary, each};
 const OPTIONS: Vocabulary = &[
     ("ScheduledSync", "ScheduledSync"),
     ("HealthCheck", "HealthCheck"),
+    ("Redact", "Redact"),
     ("instance", "instance"),
     ("crate", "crate = path::to::events_std"),
 ];
@@ -17,6 +18,7 @@ const OPTIONS: Vocabulary = &[
 const CAPABILITIES: &[(&str, &str)] = &[
     ("ScheduledSync", "scheduled_sync"),
     ("HealthCheck", "health_check"),
+    ("Redact", "redact"),
 ];
 
 /// The options.

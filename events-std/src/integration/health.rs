@@ -109,6 +109,31 @@ pub enum FailureClass {
     Unknown,
 }
 
+impl FailureClass {
+    /// Whose failure an answer with this HTTP status is; none below 400, where it is no failure.
+    ///
+    /// ```
+    /// use events_std::FailureClass;
+    ///
+    /// assert_eq!(FailureClass::of_status(204), None);
+    /// assert_eq!(FailureClass::of_status(404), Some(FailureClass::Client));
+    /// assert_eq!(FailureClass::of_status(429), Some(FailureClass::Throttle));
+    /// assert_eq!(FailureClass::of_status(503), Some(FailureClass::Upstream));
+    /// ```
+    #[must_use]
+    pub fn of_status(status: u16) -> Option<Self> {
+        match status {
+            0..400 => None,
+            429 => Some(Self::Throttle),
+            400..500 => Some(Self::Client),
+            // Not implemented: no attempt will ever find it.
+            501 => Some(Self::Unknown),
+            500..600 => Some(Self::Upstream),
+            _ => Some(Self::Unknown),
+        }
+    }
+}
+
 impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

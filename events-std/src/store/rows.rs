@@ -140,6 +140,13 @@ impl<'r> Columns<'r> {
         text.parse().map_err(|_| self.unfit("a known word"))
     }
 
+    /// The next column, one of the words of a type or NULL.
+    pub(crate) fn word_or_none<T: FromStr>(&mut self) -> Result<Option<T>, DbErr> {
+        let text: Option<String> = self.next()?;
+        let word = text.map(|text| text.parse()).transpose();
+        word.map_err(|_| self.unfit("a known word"))
+    }
+
     /// The column that was just read holds something else. What it holds may be secret.
     fn unfit(&self, wanted: &str) -> DbErr {
         let columns = self.row.column_names();

@@ -1,8 +1,7 @@
-//! What a provider's sync may fail with, and the failure that is none: a provider that asks for patience.
+//! What a provider's sync may fail with.
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
 use events_core::{BoxError, EncodeError};
 
@@ -63,54 +62,6 @@ impl fmt::Debug for SyncError {
     /// As the text: `unwrap` then shows a sentence to read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// The provider asks for fewer requests. Where it stands anywhere in the chain of
-/// [sources](std::error::Error::source) of the error that a listener of a per-item event returns, the item waits and
-/// the attempt does not count, until 6 hours after the item was found.
-///
-/// ```
-/// use std::time::Duration;
-/// use events_std::RateLimited;
-///
-/// #[derive(Debug, thiserror::Error)]
-/// #[error("the ticket's comments could not be read")]
-/// struct CommentsError(#[source] RateLimited);
-///
-/// let error = CommentsError(RateLimited::retry_after(Duration::from_secs(40)));
-/// assert_eq!(RateLimited::find(&error).unwrap().wait(), Duration::from_secs(40));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider asks for fewer requests: again in {retry_after:?}")]
-pub struct RateLimited {
-    retry_after: Duration,
-}
-
-impl RateLimited {
-    /// With the wait that the provider asks for, as in its `Retry-After`.
-    #[must_use]
-    pub const fn retry_after(wait: Duration) -> Self {
-        Self { retry_after: wait }
-    }
-
-    /// The wait that the provider asks for.
-    #[must_use]
-    pub const fn wait(&self) -> Duration {
-        self.retry_after
-    }
-
-    /// The one in the chain of an error's sources, itself included.
-    #[must_use]
-    pub fn find<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
     }
 }
 

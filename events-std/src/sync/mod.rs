@@ -62,7 +62,7 @@ pub use captured::{CapturedItem, CapturedItems};
 pub use category::SyncItemEvent;
 pub use error::{SyncItemError, SyncItemErrorKind};
 pub use events::{SyncCompleted, SyncItemFailed};
-pub use failure::{RateLimited, SessionError, SyncError};
+pub use failure::{SessionError, SyncError};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use fault::SyncRunError;
 pub use merge::{MixedCheckpoints, latest_checkpoint};

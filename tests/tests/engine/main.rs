@@ -9,6 +9,7 @@ mod operation;
 mod provider;
 mod reconcile;
 mod recovery;
+mod request;
 mod run;
 mod schedule;
 mod session;

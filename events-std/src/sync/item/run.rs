@@ -12,11 +12,12 @@ use sea_orm::Value;
 
 use super::claim::ClaimedItem;
 use super::end::{EndedItem, ItemEnd, write};
+use crate::error::RateLimited;
 use crate::integration::{Integrations, Remembered};
 use crate::store::{self, StoreError, Tx};
 use crate::sync::decide::{MAX_ATTEMPTS, deferred, next_attempt};
 use crate::sync::{
-    IntegrationSyncItem, ItemAttempt, RateLimited, SyncItemError, SyncItemErrorKind, SyncRunError,
+    IntegrationSyncItem, ItemAttempt, SyncItemError, SyncItemErrorKind, SyncRunError,
 };
 
 /// What must be known before an item is run.

@@ -1,0 +1,21 @@
+//! What keeps secrets out of the record of a request.
+//!
+//! Stored is only what could be read: JSON, and forms, which are stored as JSON. In it, the values of secret names are
+//! replaced, and in every text that is stored, the integration's own credentials, the values of a query, what follows
+//! `Bearer` and its like, and the value behind a secret name.
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod body;
+mod capability;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod names;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod text;
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) use body::Redactor;
+pub use capability::{Redact, redact};
+
+/// What stands in place of a secret.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+const REDACTED: &str = "[redacted]";

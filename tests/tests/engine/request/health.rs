@@ -1,0 +1,148 @@
+//! What a request changes of the integration's health, and the order of the events.
+
+use events_core::{Events, State, listener};
+use events_std::{
+    FailureClass, HealthStatus, HealthThresholds, IntegrationsBuilder, RequestError, RequestFailed,
+};
+
+use super::{RequestBench, answer, send};
+use crate::desk::execute;
+use crate::kit::on_both;
+
+/// Degraded after 1 failure, failing after 2, disabled after 3.
+fn strict(engine: IntegrationsBuilder) -> IntegrationsBuilder {
+    engine.health(HealthThresholds {
+        degraded_after: 1,
+        failing_after: 2,
+        disabled_after: Some(3),
+        ..HealthThresholds::default()
+    })
+}
+
+/// Section 5 (better): everywhere in this order, the request event, `IntegrationDisabled`, `IntegrationHealthChanged`.
+async fn the_request_event_comes_before_those_of_health(url: String) {
+    let bench = RequestBench::with(url, strict, |events| events).await;
+    let failed = |_| answer(500, "");
+    send(bench.get(), (0..3).map(failed)).await.unwrap_err();
+    assert_eq!(
+        bench.bench.heard.names(),
+        [
+            "request.failed",
+            "integration.health_changed",
+            "request.failed",
+            "integration.health_changed",
+            "request.failed",
+            "integration.disabled",
+            "integration.health_changed",
+        ]
+    );
+    let stored = bench.bench.stored(&bench.integration).await;
+    assert_eq!(stored.health_status, HealthStatus::Disabled);
+    // Disabled is sticky.
+    send(bench.get(), [answer(200, "{}")]).await.unwrap();
+    assert_eq!(bench.bench.heard.names(), ["request.completed"]);
+    bench.bench.engine.enable(stored.id).await.unwrap();
+    send(bench.post(), [answer(500, "")]).await.unwrap_err();
+    bench.bench.heard.take();
+    send(bench.get(), [answer(200, "{}")]).await.unwrap();
+    assert_eq!(
+        bench.bench.heard.names(),
+        ["request.completed", "integration.health_changed"]
+    );
+    let stored = bench.bench.stored(&bench.integration).await;
+    assert_eq!(stored.health_status, HealthStatus::Healthy);
+    assert_eq!(stored.consecutive_failures, 0);
+}
+
+/// Section 4: only the provider's own failures count.
+async fn throttles_and_the_callers_own_failures_do_not_count(url: String) {
+    let bench = RequestBench::with(url, strict, |events| events).await;
+    for status in [400, 404, 429, 501] {
+        send(bench.post(), [answer(status, "")]).await.unwrap_err();
+        assert_eq!(bench.bench.heard.names(), ["request.failed"], "{status}");
+    }
+    let stored = bench.bench.stored(&bench.integration).await;
+    assert_eq!(stored.consecutive_failures, 0);
+}
+
+/// Section 5 (better): the row and the health change commit together, or neither does.
+async fn the_row_and_the_health_change_commit_together(url: String) {
+    let bench = RequestBench::new(url).await;
+    execute(
+        &bench.bench,
+        "ALTER TABLE events_requests RENAME TO elsewhere",
+    )
+    .await;
+    let error = send(bench.post(), [answer(500, "")]).await.unwrap_err();
+    let not_recorded = matches!(
+        error,
+        RequestError::NotRecorded {
+            succeeded: false,
+            ..
+        }
+    );
+    assert!(not_recorded, "{error}");
+    let stored = bench.bench.stored(&bench.integration).await;
+    assert_eq!(stored.consecutive_failures, 0);
+    assert!(bench.bench.heard.names().is_empty());
+    execute(
+        &bench.bench,
+        "ALTER TABLE elsewhere RENAME TO events_requests",
+    )
+    .await;
+    send(bench.post(), [answer(500, "")]).await.unwrap_err();
+    let stored = bench.bench.stored(&bench.integration).await;
+    assert_eq!(stored.consecutive_failures, 1);
+    assert_eq!(bench.records().await.len(), 1);
+}
+
+/// Sections 1.2 and 1.4 (better): listeners change nothing of the call, and queued ones load the rows again.
+mod listeners {
+    use std::sync::Mutex;
+
+    use super::{Events, FailureClass, RequestBench, RequestFailed, State, answer, listener, send};
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<(Option<u16>, u32)>>);
+
+    #[listener(RequestFailed)]
+    fn refuses(_: &RequestFailed) -> Result<(), &'static str> {
+        Err("not today")
+    }
+
+    #[listener(RequestFailed, queue)]
+    fn sees(event: &RequestFailed, seen: &State<Seen>, _events: Events) {
+        let (request, integration) = (&event.request, &event.integration);
+        assert_eq!(request.failure_class, Some(FailureClass::Upstream));
+        let seen = &mut *seen.0.lock().unwrap();
+        seen.push((request.response_code, integration.consecutive_failures));
+    }
+
+    pub(super) async fn listeners_change_nothing_and_queued_ones_load_the_rows(url: String) {
+        let bench = RequestBench::with(
+            url,
+            |engine| engine,
+            |events| {
+                let events = events.only_linked_in(module_path!());
+                events.state(Seen::default())
+            },
+        )
+        .await;
+        let answers = [answer(500, ""), answer(502, ""), answer(200, "{}")];
+        send(bench.get(), answers).await.unwrap();
+        bench.bench.work().await;
+        let seen = bench.bench.events.state::<Seen>().unwrap();
+        // Today's integration: the success has set the count back.
+        let mut seen = std::mem::take(&mut *seen.0.lock().unwrap());
+        seen.sort_unstable();
+        assert_eq!(seen, [(Some(500), 0), (Some(502), 0)]);
+    }
+}
+use listeners::listeners_change_nothing_and_queued_ones_load_the_rows;
+
+on_both!(
+    listeners_change_nothing_and_queued_ones_load_the_rows,
+    the_request_event_comes_before_those_of_health,
+    the_row_and_the_health_change_commit_together,
+    throttles_and_the_callers_own_failures_do_not_count,
+);

@@ -31,7 +31,8 @@
 //!   [`IntegrationCreated`], [`IntegrationSynced`], [`IntegrationHealthChanged`], [`IntegrationDisabled`].
 //! - [`Provider`]: a third party, registered by [`provider`](macro@provider) with its capabilities, as [`HealthCheck`].
 //! - `Integrations`: the service that an application holds, on its `Store`.
-//! - [`IntegrationRequest`]: one attempt of an API request, with its [`RequestFailure`] and [`FailureClass`].
+//! - [`IntegrationRequest`]: one attempt of an API request, with its [`RequestFailure`] and [`FailureClass`], made by
+//!   `Integrations::request` within the provider's [`RateLimit`], and without what its [`Redact`] names.
 //!   [`RequestCompleted`], [`RequestFailed`].
 //! - [`IntegrationLog`]: one entry of the operation log, with its [`Direction`].
 //!   [`OperationStarted`], [`OperationCompleted`], [`OperationFailed`].
@@ -65,7 +66,7 @@ pub use events_macros::provider;
 pub use integration::{
     CheckFailure, Credentials, CredentialsError, FailureClass, HealthCheck, HealthStatus,
     HealthThresholds, Integration, IntegrationCreated, IntegrationDisabled,
-    IntegrationHealthChanged, IntegrationSynced, NoCredentials, NoMetadata, Provider,
+    IntegrationHealthChanged, IntegrationSynced, NoCredentials, NoMetadata, Provider, RateLimit,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use integration::{

@@ -34,6 +34,7 @@ mod new;
     )
 )]
 mod provider;
+mod rate;
 mod record;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod registry;
@@ -67,6 +68,7 @@ pub use new::{IntegrationUpdate, NewIntegration};
 pub use provider::{
     Capability, LinkedProvider, NoCredentials, NoMetadata, Provider, RegisteredProvider,
 };
+pub use rate::RateLimit;
 pub use record::Integration;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use remember::Remembered;

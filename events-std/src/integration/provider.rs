@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::RateLimit;
+
 /// A third party that applications integrate with, as `zendesk`.
 ///
 /// ```
@@ -47,6 +49,12 @@ pub trait Provider: Send + Sync + 'static {
     type Credentials: Serialize + DeserializeOwned;
     /// What the application keeps with an integration: [`NoMetadata`] where there is nothing.
     type Metadata: Serialize + DeserializeOwned;
+
+    /// How many API requests each integration may make in one process; none: as many as it likes. Several processes
+    /// share no count: give each its part. Asked once, when the engine is built.
+    fn rate_limit(&self) -> Option<RateLimit> {
+        None
+    }
 }
 
 /// The credentials of a provider that asks for none.
@@ -189,6 +197,7 @@ pub(crate) struct ProviderEntry {
     pub(crate) type_name: &'static str,
     pub(crate) place: Option<Place>,
     pub(crate) capabilities: Vec<Capability>,
+    pub(crate) rate_limit: Option<RateLimit>,
     /// Whether credentials and metadata can be read as the provider's own types.
     pub(crate) reads: Reads,
 }
@@ -208,6 +217,7 @@ impl ProviderEntry {
             of: TypeId::of::<P>(),
             type_name: std::any::type_name::<P>(),
             place,
+            rate_limit: provider.rate_limit(),
             capabilities: P::capabilities(&Arc::new(provider)),
             reads: Reads {
                 credentials: |value| P::Credentials::deserialize(value).map(drop),

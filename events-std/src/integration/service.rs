@@ -9,7 +9,7 @@ use sea_orm::QueryResult;
 
 use super::builder::Parts;
 use super::registry::Registry;
-use super::{HealthThresholds, Integration, IntegrationError, Within, remember, rows};
+use super::{HealthThresholds, Integration, IntegrationError, RateLimit, Within, remember, rows};
 use crate::store::{Keyring, Store, StoreError, Tx};
 
 /// The integrations of an application, on its store: a cheap handle, which clones share.
@@ -148,6 +148,12 @@ impl Integrations {
         provider: &str,
     ) -> Option<Arc<C>> {
         self.registry().capability(provider)
+    }
+
+    /// How many API requests the integration may make, by its provider.
+    #[must_use]
+    pub fn rate_limit(&self, integration: &Integration) -> Option<RateLimit> {
+        self.registry().get(&integration.provider)?.rate_limit
     }
 
     /// The dispatcher of its events.

@@ -33,11 +33,14 @@ impl ApiRequest<'_> {
             return Err(RequestError::TransactionOpen);
         }
         let asked = self.ready()?;
+        let patience = self.patience;
+        let permitted = engine.permit(integration, patience).await;
+        permitted.map_err(RequestError::Limited)?;
         let redactor = Redactor::of(engine, integration, &asked.endpoint);
         let blank = record_of(&asked, integration.id, &redactor);
         let classifiers = [self.classifier, (*engine.part::<Classifier>()).clone()];
         let waiting = engine.part::<Waiting>();
-        let mut waits = backoff(self.attempts, self.patience);
+        let mut waits = backoff(self.attempts, patience);
         let mut first = None;
         let mut number = 1;
         loop {
@@ -73,12 +76,16 @@ impl ApiRequest<'_> {
                 && number < self.attempts;
             let wait = again.then(|| waits.next()).flatten();
             let wait = wait.map(|wait| wait.max(asked_for.unwrap_or_default()));
-            let Some(wait) = wait.filter(|wait| *wait <= self.patience) else {
+            let Some(wait) = wait.filter(|wait| *wait <= patience) else {
                 return Err(failed(record, number, asked_for, fault, answer.body));
             };
             first = first.or(Some(record.id));
             number += 1;
             waiting.pass(wait).await;
+            if let Err(limited) = engine.permit(integration, patience).await {
+                let asked_for = Some(limited.wait());
+                return Err(failed(record, number - 1, asked_for, fault, answer.body));
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ mod drive;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
 mod events;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod limit;
 mod record;
 mod redact;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

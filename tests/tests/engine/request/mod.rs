@@ -3,6 +3,7 @@
 mod attempts;
 mod health;
 mod item;
+mod limit;
 mod redaction;
 
 use std::future::ready;

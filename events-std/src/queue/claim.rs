@@ -6,11 +6,11 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::{end, packed};
 
-/// What a claim holds: a job, and the fence that tells this hold of it from any other.
+/// What a claim holds: a row, and the fence that tells this hold of it from any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Hold {
-    pub(super) id: i64,
-    pub(super) fence: i64,
+pub(crate) struct Hold {
+    pub(crate) id: i64,
+    pub(crate) fence: i64,
 }
 
 /// A job that this worker holds.

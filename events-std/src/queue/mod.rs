@@ -10,6 +10,11 @@ mod reclaim;
 mod tend;
 mod worker;
 
+pub(crate) use claim::Hold;
 pub use engine::StoreQueue;
 pub(crate) use presence::{Card, Presence, host};
+pub(crate) use tend::UNKNOWN_AFTER;
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};
+pub(crate) use worker::{
+    Ends, Hanging, Means, OnThread, Over, Source, Taken, Turn, longest_transaction,
+};

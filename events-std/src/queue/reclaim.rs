@@ -11,6 +11,9 @@ use super::claim::{self, Claimed};
 use super::presence::{Life, life_of};
 use crate::store::{Store, StoreError};
 
+/// The tables whose rows workers claim. What a claim needs is named alike in all of them.
+const CLAIMED: [&str; 2] = ["events_jobs", "events_sync_items"];
+
 /// Another worker, as its row tells.
 struct Other {
     id: i64,
@@ -69,8 +72,8 @@ impl Watch {
 }
 
 /// Takes over from dead workers. A job that ran alone, because its process had died before, and now again, is held by
-/// `me` from now on, and given back here: its attempt is spent. All others get theirs back, and run alone the next
-/// time.
+/// `me` from now on, and given back here: its attempt is spent; so is that of an item that ran alone, which is marked as
+/// crashed. All others get theirs back, and run alone the next time.
 pub(super) async fn reclaim(
     store: &Store,
     me: i64,
@@ -135,15 +138,13 @@ async fn take_over(
             taken.push(*other);
         }
     }
-    let of_them = list(&taken);
-    let in_hand = format!("state = 1 AND worker IN ({of_them})");
-    let running = transaction
-        .query_all_raw(Statement::from_string(
-            backend,
-            format!("SELECT id FROM events_jobs WHERE {in_hand}"),
-        ))
-        .await?
-        .len();
+    let in_hand = format!("state = 1 AND worker IN ({})", list(&taken));
+    let mut running = 0;
+    for table in CLAIMED {
+        let ids = format!("SELECT id FROM {table} WHERE {in_hand}");
+        let rows = Statement::from_string(backend, ids);
+        running += transaction.query_all_raw(rows).await?.len();
+    }
     let mut crashed = Vec::new();
     if running == 1 && !process_lives {
         let statement = format!(
@@ -159,19 +160,20 @@ async fn take_over(
             ))
             .await?;
         crashed = claim::read_all(&transaction, &rows, now).await?;
+        // Not every worker knows what follows for an item: whoever claims it next does.
+        let statement = format!(
+            "UPDATE events_sync_items SET state = 0, worker = NULL, error_kind = 'crashed', changed_at = $1 \
+             WHERE {in_hand} AND alone"
+        );
+        let values = [now.timestamp_millis().into()];
+        transaction
+            .execute_raw(Statement::from_sql_and_values(backend, statement, values))
+            .await?;
     }
     let alone = if process_lives { "" } else { "alone = TRUE, " };
-    let statement = format!(
-        "UPDATE events_jobs SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 \
-         WHERE {in_hand}"
-    );
-    transaction
-        .execute_raw(Statement::from_sql_and_values(
-            backend,
-            statement,
-            [now.timestamp_millis().into()],
-        ))
-        .await?;
+    for table in CLAIMED {
+        give_back(&transaction, table, alone, &in_hand, now).await?;
+    }
     transaction.commit().await?;
     for (path, _) in taken.iter().filter_map(|other| other.lock.as_ref()) {
         let _ = std::fs::remove_file(path);
@@ -189,30 +191,34 @@ fn list(workers: &[&Other]) -> String {
     }
 }
 
+async fn give_back(
+    connection: &impl ConnectionTrait,
+    table: &str,
+    alone: &str,
+    which: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let statement = format!(
+        "UPDATE {table} SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 WHERE {which}"
+    );
+    let values = [now.timestamp_millis().into()];
+    let backend = connection.get_database_backend();
+    connection
+        .execute_raw(Statement::from_sql_and_values(backend, statement, values))
+        .await
+        .map(drop)
+}
+
 /// Gives back what a worker claimed at the moment in which it was taken for dead: its row is gone, so that nobody
 /// would look after it.
 async fn release_orphans(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
     const ORPHANS: &str = "state = 1 AND worker NOT IN (SELECT id FROM events_workers)";
-    let any = store
-        .reader()
-        .query_one_raw(Statement::from_string(
-            store.backend(),
-            format!("SELECT 1 FROM events_jobs WHERE {ORPHANS} LIMIT 1"),
-        ))
-        .await?;
-    if any.is_some() {
-        let statement = format!(
-            "UPDATE events_jobs SET state = 0, worker = NULL, alone = TRUE, attempts = attempts - 1, changed_at = $1 \
-             WHERE {ORPHANS}"
-        );
-        store
-            .writer()
-            .execute_raw(Statement::from_sql_and_values(
-                store.backend(),
-                statement,
-                [now.timestamp_millis().into()],
-            ))
-            .await?;
+    for table in CLAIMED {
+        let any = format!("SELECT 1 FROM {table} WHERE {ORPHANS} LIMIT 1");
+        let any = Statement::from_string(store.backend(), any);
+        if store.reader().query_one_raw(any).await?.is_some() {
+            give_back(store.writer(), table, "alone = TRUE, ", ORPHANS, now).await?;
+        }
     }
     Ok(())
 }

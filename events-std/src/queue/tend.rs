@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 const BATCH: i64 = 1_000;
 
 /// How long a job that no live worker knows stays pending after it was due.
-pub(super) const UNKNOWN_AFTER: Duration = Duration::from_hours(7 * 24);
+pub(crate) const UNKNOWN_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// Forgets jobs that are done since longer than `retention`. Whether there may be more.
 pub(super) async fn forget_done(

@@ -132,6 +132,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether it is the same store, or a clone of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Told after each commit of jobs in this process.
     pub(crate) fn pushed(&self) -> &Arc<Notify> {
         &self.inner.pushed

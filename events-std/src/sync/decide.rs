@@ -15,8 +15,11 @@ const WAITS: [Duration; 5] = [
     Duration::from_secs(30),
     Duration::from_mins(2),
     Duration::from_mins(5),
-    Duration::from_mins(15),
+    LAST_WAIT,
 ];
+
+/// The longest of them.
+pub(super) const LAST_WAIT: Duration = Duration::from_mins(15);
 
 /// How long after an item was found a rate limit still defers it without counting the attempt.
 pub(super) const DEFERRED_FOR: Duration = Duration::from_hours(6);

@@ -40,3 +40,13 @@ impl From<DbErr> for SyncRunError {
         Self::Integration(error.into())
     }
 }
+
+impl SyncRunError {
+    /// As whoever knows nothing of runs is told of it.
+    pub(super) fn into_store(self) -> StoreError {
+        match self {
+            Self::Integration(IntegrationError::Store(error)) => error,
+            other => DbErr::Custom(other.to_string()).into(),
+        }
+    }
+}

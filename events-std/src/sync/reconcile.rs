@@ -10,7 +10,7 @@ use super::rows::{self, RUN};
 use super::start::provider_of;
 use super::write::delete_items;
 use super::{ErasedScheduledSync, RunState, SyncCompleted, SyncResult, SyncRun, SyncRunError};
-use crate::integration::{Integration, Integrations, Within};
+use crate::integration::{Integration, IntegrationError, Integrations, Within};
 use crate::store;
 
 /// Nothing of the run `r` is pending or processing.
@@ -74,8 +74,15 @@ impl Integrations {
         );
         for row in self.store().read_rows(sql, []).await? {
             let run_id: i64 = row.try_get_by_index(0)?;
-            if self.reconcile_run(run_id).await? {
-                reconciled += 1;
+            match self.reconcile_run(run_id).await {
+                Ok(done) => reconciled += usize::from(done),
+                Err(SyncRunError::Integration(IntegrationError::Store(error))) => {
+                    return Err(error.into());
+                }
+                // As where credentials cannot be decrypted: the other runs do not wait for whoever puts that right.
+                Err(error) => {
+                    tracing::error!(run = run_id, %error, "a sync run cannot be reconciled")
+                }
             }
         }
         Ok(reconciled)

@@ -66,7 +66,8 @@ impl Integrations {
 
     async fn work_at(&self, run_id: i64, worker: i64) -> Result<(), SyncRunError> {
         let work = Work::new(self);
-        let events = work.known_events();
+        let events =
+            serde_json::to_string(&work.known_events()).unwrap_or_else(|_| "[]".to_owned());
         let (mut ended, mut idle) = (Vec::new(), 0);
         while idle < ROUNDS {
             let terms = ClaimTerms {
@@ -78,15 +79,18 @@ impl Integrations {
             let claimed = self
                 .transaction(async |tx| {
                     item::write(&self.within(tx), &ended).await?;
-                    let runs = item::claimable_runs(tx).await?;
-                    let Some(run) = runs.into_iter().find(|run| run.id == run_id) else {
-                        return Ok::<_, SyncRunError>(Vec::new());
-                    };
-                    let mut claimed = item::claim(tx, &terms, run, false, 100).await?;
-                    if item::alone_waits(tx).await? {
-                        claimed.extend(item::claim(tx, &terms, run, true, 1).await?);
+                    let mut claimed = Vec::new();
+                    for run in item::claimable_runs(tx, terms.due).await? {
+                        if run.id == run_id {
+                            claimed.extend(item::claim(tx, &terms, run, false, 100).await?);
+                        }
                     }
-                    Ok(claimed)
+                    for run in item::runs_alone(tx, terms.events, terms.due).await? {
+                        if run.id == run_id {
+                            claimed.extend(item::claim(tx, &terms, run, true, 1).await?);
+                        }
+                    }
+                    Ok::<_, SyncRunError>(claimed)
                 })
                 .await?;
             if claimed.is_empty() {

@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use events_core::{Attempt, Event, EventsBuilder, State, listener};
 use events_std::{
-    Integration, IntegrationLog, IntegrationSyncItem, ItemAttempt, ItemFilter, NewIntegration,
-    NoCredentials, NoMetadata, Provider, RateLimited, ScheduledSync, SyncError, SyncItemEvent,
-    SyncRun, SyncSession, provider,
+    Integration, IntegrationLog, IntegrationSyncItem, IntegrationsBuilder, ItemAttempt, ItemFilter,
+    NewIntegration, NoCredentials, NoMetadata, Provider, RateLimited, RunState, ScheduledSync,
+    SyncError, SyncItemEvent, SyncRun, SyncSession, Worker, provider,
 };
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -212,24 +213,35 @@ impl DeskBench {
         url: String,
         events: impl FnOnce(EventsBuilder) -> EventsBuilder,
     ) -> Self {
-        Self::of(Desk::default(), url, events).await
+        Self::of(Desk::default(), url, |engine| engine, events).await
+    }
+
+    /// With attempts that may take no longer than this.
+    pub(crate) async fn with_timeout(
+        timeout: Duration,
+        url: String,
+        events: impl FnOnce(EventsBuilder) -> EventsBuilder,
+    ) -> Self {
+        let engine = |engine: IntegrationsBuilder| engine.item_timeout(timeout);
+        Self::of(Desk::default(), url, engine, events).await
     }
 
     /// With a desk that has its own interval.
     pub(crate) async fn every(interval: Duration, url: String) -> Self {
         let desk = Desk::default();
         desk.0.lock().unwrap().interval = Some(interval);
-        Self::of(desk, url, |builder| builder).await
+        Self::of(desk, url, |engine| engine, |builder| builder).await
     }
 
     async fn of(
         desk: Desk,
         url: String,
+        engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
         events: impl FnOnce(EventsBuilder) -> EventsBuilder,
     ) -> Self {
         let bench = Bench::with(
             url,
-            |engine| engine.provider(desk.clone()).provider(Zendesk),
+            |builder| engine(builder.provider(desk.clone()).provider(Zendesk)),
             |builder| {
                 events(
                     builder
@@ -258,6 +270,40 @@ impl DeskBench {
         self.desk.finds(tickets);
         let started = self.bench.engine.run_to_end(self.integration.id).await;
         started.unwrap().assert_enumerated()
+    }
+
+    /// Starts a run of these tickets, and leaves its items to workers.
+    pub(crate) async fn begin(&self, tickets: impl IntoIterator<Item = u64>) -> SyncRun {
+        self.desk.finds(tickets);
+        let started = self.bench.engine.sync(self.integration.id).await;
+        started.unwrap().assert_enumerated()
+    }
+
+    /// A worker of jobs and items.
+    pub(crate) fn worker(&self) -> Worker {
+        Worker::new(&self.bench.events, &self.bench.store)
+            .sync_items(&self.bench.engine)
+            .poll_every(Duration::from_millis(5))
+    }
+
+    /// Lets a worker of jobs and items work, and the time pass quickly, until a condition holds.
+    pub(crate) async fn serve_until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let test = until(what, async || {
+            self.bench.clock.advance(TimeDelta::seconds(30));
+            condition().await
+        });
+        self.worker().run_until(test).await.unwrap();
+    }
+
+    /// The run as it is stored now.
+    pub(crate) async fn run(&self, run: &SyncRun) -> SyncRun {
+        let found = self.bench.engine.sync_run(run.id).await.unwrap();
+        found.expect("it is stored")
+    }
+
+    /// Whether the run is closed now.
+    pub(crate) async fn is_closed(&self, run: &SyncRun) -> bool {
+        self.run(run).await.state == RunState::Closed
     }
 
     /// The integration as it is stored now.

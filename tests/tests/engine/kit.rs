@@ -110,6 +110,7 @@ impl Bench {
             .queue(store.queue())
             .listen_pattern("kit.heard", "*", move |event: &dyn AnyEvent| {
                 hears.hear(event);
+                async {}
             });
         let events = events(builder).build().unwrap();
         Self {

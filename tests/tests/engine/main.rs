@@ -13,3 +13,4 @@ mod request;
 mod run;
 mod schedule;
 mod session;
+mod worker;

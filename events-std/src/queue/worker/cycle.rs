@@ -1,7 +1,6 @@
 //! One turn: the ends of claims and the next claims, in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::Claimable;
@@ -52,6 +51,11 @@ impl Scope {
             known_list: claim::known_list(backend, known.values()),
             known,
         }
+    }
+
+    /// The keys of its listeners.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.known.keys()
     }
 
     /// What is known of the job's listener.
@@ -143,7 +147,7 @@ pub(super) async fn turn_alone(
     scope: &Scope,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
-    if !alone_waits(store, scope, Duration::ZERO, now).await? {
+    if !alone_waits(store, scope, now).await? {
         return Ok(Vec::new());
     }
     let terms = scope.terms(now);
@@ -154,12 +158,11 @@ pub(super) async fn turn_alone(
     Ok(claimed)
 }
 
-/// Whether a job that must run alone has been due for so long.
+/// Whether a job that must run alone was due at this time.
 pub(super) async fn alone_waits(
     store: &Store,
     scope: &Scope,
-    since: Duration,
-    now: DateTime<Utc>,
+    due: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     // Nearly always there is none, which a small index tells at once.
     let any = store
@@ -172,7 +175,7 @@ pub(super) async fn alone_waits(
     if any.is_none() {
         return Ok(false);
     }
-    let terms = scope.terms(now - since);
+    let terms = scope.terms(due);
     Ok(claim::alone_waits(store.reader(), &terms, &scope.queue_list).await?)
 }
 

@@ -1,45 +1,19 @@
 //! The run of one claimed job.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events_core::{Claimable, Events, Extensions, ParkReason, Verdict};
-use sea_orm::DbBackend;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use super::DEFAULT_TIMEOUT;
+use super::means::Means;
 use super::park;
-use super::threads::{Hanging, OnThread, Threads};
-use super::{DEFAULT_TIMEOUT, LONGEST_IN_SQLITE};
+use super::threads::{Hanging, OnThread};
 use crate::queue::claim::Claimed;
 use crate::queue::end::{self, End, Ended};
-use crate::store::{Store, StoreError, Tx};
-
-/// What the runs of one worker share.
-#[derive(Clone)]
-pub(super) struct Means {
-    pub(super) events: Events,
-    pub(super) store: Store,
-    pub(super) threads: Threads,
-    /// So many runs may have a transaction open, so that the worker always finds a connection for itself.
-    pub(super) transactions: Arc<Semaphore>,
-    /// The worker's lock, which a listener that blocks holds too.
-    pub(super) lock: Option<Arc<File>>,
-}
-
-impl Means {
-    /// How long a listener or a hook of this timeout may have a transaction open.
-    pub(super) fn longest_transaction(&self, timeout: Duration) -> Duration {
-        // All others who write wait for it there.
-        if self.store.backend() == DbBackend::Sqlite {
-            timeout.min(LONGEST_IN_SQLITE)
-        } else {
-            timeout
-        }
-    }
-}
+use crate::store::{StoreError, Tx};
 
 /// What became of a run.
 pub(super) struct Outcome {
@@ -156,7 +130,7 @@ async fn blocking(
 ) -> Attempted {
     let (events, job) = (means.events.clone(), claimed.clone());
     let work = async move || events.process(&job.job).await;
-    match means.threads.run(timeout, means.lock.clone(), work).await {
+    match means.on_thread(timeout, work).await {
         OnThread::Ended(verdict) => Attempted::Ended(verdict),
         OnThread::Stopped => Attempted::GivenBack,
         OnThread::Hangs(hangs) => {

@@ -3,9 +3,13 @@
 mod cycle;
 mod floor;
 mod job;
+mod jobs;
+mod means;
 mod park;
 mod run;
 mod runs;
+mod source;
+mod sources;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -15,6 +19,10 @@ use std::time::Duration;
 use events_core::Events;
 
 use crate::store::{Store, StoreError};
+
+pub(crate) use means::{Means, longest_transaction};
+pub(crate) use source::{Ends, Over, Source, Taken, Turn};
+pub(crate) use threads::{Hanging, OnThread};
 
 /// How long a listener may run where it says nothing.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -52,6 +60,7 @@ pub struct Worker {
     lapse: Duration,
     retention: Option<Duration>,
     start_within: Duration,
+    sources: Vec<Box<dyn Source>>,
 }
 
 /// What a worker left when it stopped.
@@ -76,6 +85,11 @@ pub enum WorkerError {
     /// The store's SQLite file is not there any more: whatever it did would be lost.
     #[error("the worker cannot go on: {0}")]
     FileGone(#[source] StoreError),
+    /// It was given integrations whose rows are in another store than its own.
+    #[error(
+        "the integrations that the worker serves have another store: give both the same `Store`, or clones of it"
+    )]
+    OtherStore,
     /// Every place is taken by a sync listener that ran longer than its timeout and cannot be stopped: only a new
     /// process helps.
     #[error("all {0} places are taken by listeners that hang: start the process anew")]
@@ -97,6 +111,7 @@ impl Worker {
             lapse: Duration::from_mins(1),
             retention: Some(Duration::from_hours(24)),
             start_within: Duration::from_mins(1),
+            sources: Vec::new(),
         }
     }
 
@@ -147,6 +162,17 @@ impl Worker {
     pub fn start_within(mut self, time: Duration) -> Self {
         self.start_within = time;
         self
+    }
+
+    /// Lets it work for another source too.
+    pub(crate) fn source(mut self, source: impl Source + 'static) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
+
+    /// The dispatcher of its listeners.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// How long finished jobs are kept; for ever with `None`.

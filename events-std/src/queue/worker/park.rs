@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use events_core::{Claimable, Extensions, JobFailure};
 
-use super::job::{Means, timeout_of};
+use super::job::timeout_of;
+use super::means::Means;
 use super::threads::{Hanging, OnThread};
 use crate::queue::claim::Claimed;
 use crate::queue::end::{self, End};
@@ -42,7 +43,7 @@ pub(super) async fn park(
                 let nothing = Extensions::new();
                 events.run_failed(&job.job, &told, &nothing).await
             };
-            match means.threads.run(timeout, means.lock.clone(), hook).await {
+            match means.on_thread(timeout, hook).await {
                 OnThread::Ended(_) => true,
                 // Whether the hook has run is not known: it comes again, after another attempt.
                 OnThread::Stopped => return End::GivenBack,

@@ -5,18 +5,17 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use sea_orm::SqlErr;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::cycle::{self, Scope};
-use super::floor::Floors;
+use super::cycle::Scope;
+use super::jobs::Jobs;
 use super::runs::Runs;
+use super::source::Source;
+use super::sources::{Sources, Terms};
 use super::{Left, Worker, WorkerError};
-use crate::queue::end::{End, Ended};
 use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
-use crate::queue::tend;
 use crate::store::StoreError;
 
 /// How often a worker looks after others, its own heartbeat included.
@@ -33,10 +32,23 @@ const ALONE_WAITS: Duration = Duration::from_millis(400);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(
-    worker: Worker,
+    mut worker: Worker,
     shutdown: impl Future<Output = ()>,
     drain: bool,
 ) -> Result<Left, WorkerError> {
+    let others = std::mem::take(&mut worker.sources);
+    let is_here = |source: &Box<dyn Source>| source.store().is_same(&worker.store);
+    if !others.iter().all(is_here) {
+        return Err(WorkerError::OtherStore);
+    }
+    let scope = Scope::new(
+        worker.store.backend(),
+        worker.queues.clone(),
+        worker.limits.clone(),
+        worker.events.claimable(),
+    );
+    let jobs = Jobs::new(&worker.store, scope, worker.retention);
+    let sources = Sources::new(jobs, others, worker.poll);
     let stop = Notify::new();
     // Polled whatever the worker waits for: it may itself use the store, whose one writer the worker then waits for.
     let watch = async {
@@ -45,28 +57,33 @@ pub(super) async fn run(
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
-        result = work(&worker, &stop, drain) => result,
+        result = work(&worker, sources, &stop, drain) => result,
         never = watch => match never {},
     }
 }
 
-async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, WorkerError> {
-    let mut scope = Scope::new(
-        worker.store.backend(),
-        worker.queues.clone(),
-        worker.limits.clone(),
-        worker.events.claimable(),
-    );
-    let Some(presence) = enter(worker, &scope, stop).await? else {
+async fn work(
+    worker: &Worker,
+    mut sources: Sources,
+    stop: &Notify,
+    drain: bool,
+) -> Result<Left, WorkerError> {
+    let claims = sources.claims();
+    let card = Card {
+        name: &worker.name,
+        claims: &claims,
+        queues: &sources.queues().to_owned(),
+        lapse: worker.lapse,
+    };
+    let Some(presence) = enter(worker, card, stop).await? else {
         return Ok(Left::default());
     };
-    scope.worker = presence.id;
     let listening = crate::store::listen(&worker.store);
     let mut state = State {
         runs: Runs::new(worker, presence.lock()),
-        floors: Floors::default(),
         worker,
-        scope,
+        sources,
+        card,
         presence,
         beaten: Instant::now(),
         watch: Watch::default(),
@@ -85,27 +102,17 @@ async fn work(worker: &Worker, stop: &Notify, drain: bool) -> Result<Left, Worke
     result.map(|()| left)
 }
 
-/// What others are told of the worker.
-fn card<'c>(worker: &'c Worker, scope: &'c Scope) -> Card<'c> {
-    Card {
-        name: &worker.name,
-        claims: &scope.keys,
-        queues: &scope.queue_list,
-        lapse: worker.lapse,
-    }
-}
-
 /// Enters the worker, in several tries if the database is away. None: the shutdown came first.
 async fn enter(
     worker: &Worker,
-    scope: &Scope,
+    card: Card<'_>,
     stop: &Notify,
 ) -> Result<Option<Presence>, WorkerError> {
     let until = Instant::now() + worker.start_within;
     let mut pause = worker.poll.min(LONGEST_BACKOFF);
     loop {
         let (store, now) = (&worker.store, worker.events.now());
-        match Presence::enter(store, card(worker, scope), now).await {
+        match Presence::enter(store, card, now).await {
             Ok(presence) => return Ok(Some(presence)),
             Err(error) if Instant::now() + pause >= until => return Err(WorkerError::Start(error)),
             Err(error) => {
@@ -121,25 +128,17 @@ async fn enter(
     }
 }
 
-/// Whether a claim failed because another, which it could not see yet, took a job of the same order key: as when an
-/// operator retries an earlier job of a key whose next is being claimed.
-fn is_overtaken(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else {
-        return false;
-    };
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
-}
-
 struct State<'w> {
     worker: &'w Worker,
-    scope: Scope,
+    sources: Sources,
+    /// What others are told of the worker.
+    card: Card<'w>,
     presence: Presence,
     /// When others were last told that this worker lives.
     beaten: Instant,
     watch: Watch,
     runs: Runs,
-    floors: Floors,
-    /// Whether a job that must run alone has waited long enough.
+    /// Whether something that must run alone has waited long enough.
     alone_waits: bool,
     /// How many more could have run than the last claim found.
     spare: usize,
@@ -158,6 +157,8 @@ impl State<'_> {
         let mut tend = tokio::time::interval(TEND);
         tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pushed = self.worker.store.pushed().clone();
+        let mut told = pin!(pushed.notified());
+        told.as_mut().enable();
         loop {
             if self.runs.hanging() >= self.worker.concurrency {
                 return Err(WorkerError::AllAbandoned(self.worker.concurrency));
@@ -168,18 +169,18 @@ impl State<'_> {
             if self.beaten.elapsed() > self.worker.lapse / 2 {
                 self.beat().await;
             }
-            // Told of pushes from here on, so that none between the claim and the wait is missed.
-            let mut told = pin!(pushed.notified());
-            told.as_mut().enable();
+            if told.as_mut().enable() {
+                // Told of pushes from here on, so that none between the claim and the wait is missed.
+                told.set(pushed.notified());
+                told.as_mut().enable();
+                self.sources.told();
+            }
             match self.turn().await {
                 Ok(()) => self.failures = 0,
-                Err(error) if is_overtaken(&error) => {
-                    tracing::debug!(%error, "another worker was faster with a job of a key: claiming anew");
-                }
                 Err(error) => self.report(&error),
             }
-            if drain && self.failures == 0 && self.runs.is_idle() {
-                match cycle::anything_left(&self.worker.store, &self.scope).await {
+            if drain && self.failures == 0 && self.is_idle() {
+                match self.sources.anything_left().await {
                     Ok(false) => return Ok(()),
                     Ok(true) => {}
                     Err(error) => self.report(&error),
@@ -214,64 +215,70 @@ impl State<'_> {
 
     /// How many more jobs may run.
     fn free(&self) -> usize {
+        self.runs.free(self.places())
+    }
+
+    /// How many may run at once, as things stand.
+    fn places(&self) -> usize {
         if self.alone_waits || self.stopping {
             0
         } else {
-            self.runs.free(self.worker.concurrency)
+            self.worker.concurrency
+        }
+    }
+
+    /// Nothing runs, and every end is written.
+    fn is_idle(&mut self) -> bool {
+        self.runs.is_idle() && !self.sources.wants_turn()
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            worker: self.presence.id,
+            places: self.places(),
+            now: self.worker.events.now(),
         }
     }
 
     /// Writes the ends there are and claims as much as fits.
     async fn turn(&mut self) -> Result<(), StoreError> {
-        let (store, now) = (&self.worker.store, self.worker.events.now());
+        self.sources.note(&mut self.runs);
         if self.in_doubt {
-            let known = self.runs.holds();
-            for hold in cycle::unknown_claims(store, &self.scope, &known).await? {
-                let end = End::GivenBack;
-                self.runs.ended.push(Ended { hold, end });
-            }
+            self.sources.recover(self.presence.id).await?;
         }
         // From the begin on a failure leaves open what was committed.
         self.in_doubt = true;
-        // A worker that finds as much as it can run looks for jobs that must run alone when it looks after others.
-        if self.runs.is_idle() && (self.alone_waits || self.spare > 0) {
+        // A worker that finds as much as it can run looks for what must run alone when it looks after others.
+        if self.is_idle() && (self.alone_waits || self.spare > 0) {
             self.alone_waits = false;
-            if self.free() > 0 {
-                let claimed = cycle::turn_alone(store, &self.scope, now).await?;
-                self.runs.alone = !claimed.is_empty();
-                self.runs.start(&self.scope, claimed);
+            let terms = self.terms();
+            if terms.places > 0 {
+                self.sources.turn_alone(&mut self.runs, terms).await?;
             }
         }
-        let free = self.free();
-        if free > 0 || !self.runs.ended.is_empty() {
-            let (ended, running) = (&self.runs.ended, &self.runs.by_queue);
-            let floors = &mut self.floors;
-            let claimed =
-                cycle::turn(store, &self.scope, ended, free, running, floors, now).await?;
-            self.runs.ended.clear();
-            self.spare = free - claimed.len();
-            self.runs.start(&self.scope, claimed);
-        }
+        let terms = self.terms();
+        self.sources.turn(&mut self.runs, terms).await?;
+        self.spare = self.free();
         self.in_doubt = false;
         Ok(())
     }
 
-    /// Looks after this worker's sign of life, the jobs of those that died, and jobs that must run alone.
+    /// Looks after this worker's sign of life, the claims of those that died, and what must run alone.
     async fn look_after(&mut self) {
         if self.beaten.elapsed() * 3 >= self.worker.lapse {
             self.beat().await;
         }
         let (worker, now) = (self.worker, self.worker.events.now());
         let watch = &mut self.watch;
-        match reclaim::reclaim(&worker.store, self.scope.worker, watch, now).await {
-            Ok(crashed) => self.runs.conclude_crashed(&self.scope, crashed),
+        match reclaim::reclaim(&worker.store, self.presence.id, watch, now).await {
+            Ok(crashed) => self.sources.conclude_crashed(&mut self.runs, crashed),
             Err(error) => {
                 self.in_doubt = true;
                 self.report(&error);
             }
         }
         if self.runs.any() || self.spare == 0 {
-            match cycle::alone_waits(&worker.store, &self.scope, ALONE_WAITS, now).await {
+            match self.sources.alone_waits(now - ALONE_WAITS).await {
                 Ok(waits) => self.alone_waits = waits,
                 Err(error) => self.report(&error),
             }
@@ -296,9 +303,9 @@ impl State<'_> {
             "others took this worker for dead: it starts anew"
         );
         self.runs.forget_all();
-        match Presence::enter(&worker.store, card(worker, &self.scope), now).await {
+        self.sources.forget_all();
+        match Presence::enter(&worker.store, self.card, now).await {
             Ok(presence) => {
-                self.scope.worker = presence.id;
                 self.runs.means.lock = presence.lock();
                 self.presence = presence;
                 self.beaten = Instant::now();
@@ -309,19 +316,14 @@ impl State<'_> {
 
     /// Whether there is more to do.
     async fn tend(&mut self) -> bool {
-        let (worker, now) = (self.worker, self.worker.events.now());
-        let mut more = false;
-        match tend::park_unknown(&worker.events, &worker.store, now).await {
-            Ok(unknown) => more |= unknown,
-            Err(error) => self.report(&error),
-        }
-        if let Some(retention) = worker.retention {
-            match tend::forget_done(&worker.store, retention, now).await {
-                Ok(done) => more |= done,
-                Err(error) => self.report(&error),
+        let terms = self.terms();
+        match self.sources.tend(&self.runs, terms).await {
+            Ok(more) => more,
+            Err(error) => {
+                self.report(&error);
+                false
             }
         }
-        more
     }
 
     /// Whether nothing that this worker says is kept any more.
@@ -338,13 +340,13 @@ impl State<'_> {
     async fn stop(&mut self) -> Left {
         let until = Instant::now() + self.worker.grace;
         self.stopping = true;
-        while !self.runs.is_idle() && !self.is_in_vain() {
+        while !self.is_idle() && !self.is_in_vain() {
             let written = self.turn().await;
             match &written {
                 Ok(()) => self.failures = 0,
                 Err(error) => self.report(error),
             }
-            if self.runs.is_idle() {
+            if self.is_idle() {
                 break;
             }
             if self.beaten.elapsed() * 3 >= self.worker.lapse {

@@ -17,7 +17,7 @@ type Work = Box<dyn FnOnce() + Send>;
 pub(super) struct Threads(Arc<Mutex<Vec<Sender<Work>>>>);
 
 /// What became of work on a thread.
-pub(super) enum OnThread<T> {
+pub(crate) enum OnThread<T> {
     Ended(T),
     /// It took too long, and goes on there.
     Hangs(Hanging),
@@ -26,7 +26,7 @@ pub(super) enum OnThread<T> {
 }
 
 /// Work on a thread that cannot be stopped.
-pub(super) struct Hanging(Arc<AtomicBool>);
+pub(crate) struct Hanging(Arc<AtomicBool>);
 
 impl Hanging {
     pub(super) fn still_runs(&self) -> bool {

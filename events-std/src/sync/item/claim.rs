@@ -5,19 +5,13 @@ use events_core::Delivery;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
+use crate::queue::Hold;
 use crate::store::{self, Columns, StoreError};
-
-/// What a claim holds: an item, and the fence that tells this hold of it from any other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ItemHold {
-    pub(crate) id: i64,
-    pub(crate) fence: i64,
-}
 
 /// An item that a worker holds.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimedItem {
-    pub(crate) hold: ItemHold,
+    pub(crate) hold: Hold,
     pub(crate) integration_id: i64,
     pub(crate) run_id: i64,
     /// Whether its run is closed: an operator retries it.
@@ -28,6 +22,8 @@ pub(crate) struct ClaimedItem {
     pub(crate) external_id: Option<String>,
     /// This attempt included.
     pub(crate) attempts: u32,
+    /// Whether its process died in the last attempt, while nothing else ran there.
+    pub(crate) crashed: bool,
     /// Until when a rate limit defers it.
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) delivery: Delivery,
@@ -50,14 +46,80 @@ pub(crate) struct ClaimableRun {
     late: bool,
 }
 
-/// The runs whose items may be claimed: open ones, and closed ones of which an item is retried.
+/// Runs whose items may be claimed, if they have one for which `wanted` holds: open ones, and closed ones of which an
+/// item is retried.
+fn runs(wanted: &str) -> String {
+    // The two halves are what the two indexes hold.
+    let wanted =
+        format!("EXISTS (SELECT 1 FROM events_sync_items AS i WHERE i.run_id = r.id AND {wanted})");
+    format!(
+        "SELECT r.id, FALSE FROM events_sync_runs AS r WHERE r.state <> 2 AND r.state = 1 AND {wanted} \
+         UNION ALL SELECT r.id, TRUE FROM events_sync_runs AS r WHERE r.reconcile_due AND r.state = 2 AND {wanted}"
+    )
+}
+
+/// What is true of items whose event the worker knows: the JSON list is the parameter of this number.
+fn known(backend: DbBackend, parameter: u8) -> String {
+    if backend == DbBackend::Postgres {
+        format!(
+            "i.event_name || E'\\n' || i.version = ANY(ARRAY(SELECT json_array_elements_text(${parameter}::json)))"
+        )
+    } else {
+        format!(
+            "i.event_name || char(10) || i.version IN (SELECT value FROM json_each(${parameter}))"
+        )
+    }
+}
+
+/// The runs that have items which are due and need not run alone.
 pub(crate) async fn claimable_runs(
     connection: &impl ConnectionTrait,
+    due: DateTime<Utc>,
 ) -> Result<Vec<ClaimableRun>, StoreError> {
-    // The two halves are what the two indexes hold.
-    let sql = "SELECT id, FALSE FROM events_sync_runs WHERE state <> 2 AND state = 1 \
-               UNION ALL SELECT id, TRUE FROM events_sync_runs WHERE reconcile_due AND state = 2";
-    let rows = store::rows(connection, sql, []).await?;
+    let sql = runs("i.state = 0 AND i.run_at <= $1 AND NOT i.alone");
+    read_runs(&store::rows(connection, sql, [store::time(due)]).await?)
+}
+
+/// The runs that have items which are due, must run alone, and are of events that the worker knows.
+pub(crate) async fn runs_alone(
+    connection: &impl ConnectionTrait,
+    events: &str,
+    due: DateTime<Utc>,
+) -> Result<Vec<ClaimableRun>, StoreError> {
+    // Nearly always there is none, which a small index tells at once.
+    let any = "SELECT 1 FROM events_sync_items WHERE state = 0 AND alone LIMIT 1";
+    if store::row(connection, any, []).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let known = known(connection.get_database_backend(), 2);
+    let sql = runs(&format!(
+        "i.state = 0 AND i.run_at <= $1 AND i.alone AND {known}"
+    ));
+    read_runs(&store::rows(connection, sql, [store::time(due), events.into()]).await?)
+}
+
+/// Whether an item that the worker may claim waits or runs anywhere.
+pub(crate) async fn anything_left(
+    connection: &impl ConnectionTrait,
+    events: &str,
+) -> Result<bool, StoreError> {
+    let known = known(connection.get_database_backend(), 1);
+    for state in [0, 1] {
+        let sql = format!(
+            "{} LIMIT 1",
+            runs(&format!("i.state = {state} AND {known}"))
+        );
+        if store::row(connection, sql, [events.into()])
+            .await?
+            .is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn read_runs(rows: &[QueryResult]) -> Result<Vec<ClaimableRun>, StoreError> {
     let read = |row: &QueryResult| -> Result<ClaimableRun, DbErr> {
         Ok(ClaimableRun {
             id: row.try_get_by_index(0)?,
@@ -71,24 +133,17 @@ const TAKEN: &str =
     "state = 1, fence = fence + 1, attempts = attempts + 1, worker = $1, changed_at = $2";
 
 const COLUMNS: &str = "id, fence, integration_id, run_id, event_name, version, payload, external_id, attempts, \
-                       expires_at, delivery_id, created_at";
+                       error_kind, expires_at, delivery_id, created_at";
 
 /// The worker has a row: whoever was taken for dead claims nothing.
 const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
 
 /// What may be claimed of a run, those items that have been due longest first. `$3` is the run.
 fn choice(backend: DbBackend, alone: &str) -> String {
-    let (newline, known) = if backend == DbBackend::Postgres {
-        (
-            "E'\\n'",
-            "= ANY(ARRAY(SELECT json_array_elements_text($5::json)))",
-        )
-    } else {
-        ("char(10)", "IN (SELECT value FROM json_each($5))")
-    };
+    let known = known(backend, 5);
     format!(
         "SELECT i.id FROM events_sync_items AS i WHERE i.state = 0 AND i.run_id = $3 AND i.run_at <= $4 AND {alone} \
-         AND i.event_name || {newline} || i.version {known} AND {LIVES} ORDER BY i.run_at, i.id LIMIT $6"
+         AND {known} AND {LIVES} ORDER BY i.run_at, i.id LIMIT $6"
     )
 }
 
@@ -126,15 +181,9 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-/// Whether an item waits anywhere that must run alone: nearly always none does, which a small index tells at once.
-pub(crate) async fn alone_waits(connection: &impl ConnectionTrait) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM events_sync_items WHERE state = 0 AND alone LIMIT 1";
-    Ok(store::row(connection, sql, []).await?.is_some())
-}
-
 fn read(row: &QueryResult, late: bool) -> Result<ClaimedItem, DbErr> {
     let mut columns = Columns::of(row);
-    let hold = ItemHold {
+    let hold = Hold {
         id: columns.next()?,
         fence: columns.next()?,
     };
@@ -145,6 +194,7 @@ fn read(row: &QueryResult, late: bool) -> Result<ClaimedItem, DbErr> {
     let payload = columns.next()?;
     let external_id = columns.next()?;
     let attempts: i32 = columns.next()?;
+    let error_kind: Option<String> = columns.next()?;
     let expires_at = columns.time_or_none()?.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let id: Uuid = columns.next()?;
     let at = columns.time()?;
@@ -158,6 +208,7 @@ fn read(row: &QueryResult, late: bool) -> Result<ClaimedItem, DbErr> {
         payload,
         external_id,
         attempts: attempts.unsigned_abs(),
+        crashed: error_kind.is_some(),
         expires_at,
         delivery: Delivery {
             id,

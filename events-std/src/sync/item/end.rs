@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use serde::Serialize;
 
-use super::claim::{ClaimedItem, ItemHold};
+use super::claim::ClaimedItem;
 use crate::integration::{Integration, Within};
+use crate::queue::Hold;
 use crate::store::{self, StoreError, Tx};
+use crate::sync::decide::MAX_ATTEMPTS;
 use crate::sync::rows::{self, ITEM};
 use crate::sync::{SyncItemError, SyncItemFailed, SyncRunError};
 
@@ -18,7 +20,7 @@ const ERROR_LENGTH: usize = 1_000;
 /// A claim that has ended, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct EndedItem {
-    pub(crate) hold: ItemHold,
+    pub(crate) hold: Hold,
     pub(crate) run_id: i64,
     pub(crate) integration_id: i64,
     pub(crate) end: ItemEnd,
@@ -61,7 +63,7 @@ struct Held {
     f: i64,
 }
 
-fn list(holds: &[ItemHold]) -> Result<Value, DbErr> {
+fn list(holds: &[Hold]) -> Result<Value, DbErr> {
     let held: Vec<Held> = holds
         .iter()
         .map(|hold| Held {
@@ -82,9 +84,21 @@ fn held(backend: DbBackend) -> &'static str {
     }
 }
 
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// How many claims that end their items were still held.
+    pub(crate) ended: usize,
+    /// Whether a run may have no item any more that has not ended.
+    pub(crate) complete: bool,
+}
+
 /// Writes the ends of claims, those that need no words of their own in one statement for each kind, and makes the
-/// reconciling of their runs due. How many claims that end their items were still held.
-pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u64, SyncRunError> {
+/// reconciling of their runs due.
+pub(crate) async fn write(
+    within: &Within<'_>,
+    ended: &[EndedItem],
+) -> Result<Written, SyncRunError> {
     let (tx, now) = (within.tx(), within.now());
     let mut touched = BTreeMap::new();
     let (mut success, mut given_back) = (Vec::new(), Vec::new());
@@ -104,7 +118,9 @@ pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u6
                     ", attempts = attempts - 1"
                 };
                 let alone = if *alone { "TRUE" } else { "FALSE" };
-                let to = format!("state = 0, run_at = $4, error = $5, alone = {alone}{back}");
+                let to = format!(
+                    "state = 0, run_at = $4, error = $5, error_kind = NULL, alone = {alone}{back}"
+                );
                 let values = [store::time(*at), text(error).into()];
                 set(tx, &to, item.hold, now, values, "1").await?;
             }
@@ -131,9 +147,10 @@ pub(crate) async fn write(within: &Within<'_>, ended: &[EndedItem]) -> Result<u6
             note(&mut touched, run_id, 0);
         }
     }
-    make_due(tx, &touched, now).await?;
-    let count: usize = touched.values().sum();
-    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    Ok(Written {
+        ended: touched.values().sum(),
+        complete: make_due(tx, &touched, now).await?,
+    })
 }
 
 fn note(touched: &mut BTreeMap<i64, usize>, run_id: i64, count: usize) {
@@ -153,7 +170,7 @@ fn success_runs(ended: &[EndedItem]) -> Vec<i64> {
 async fn set_all(
     tx: &Tx,
     set: &str,
-    holds: &[ItemHold],
+    holds: &[Hold],
     now: DateTime<Utc>,
     runs: Option<&[i64]>,
 ) -> Result<Vec<(i64, usize)>, StoreError> {
@@ -190,7 +207,7 @@ async fn set_all(
 async fn set(
     tx: &Tx,
     set: &str,
-    hold: ItemHold,
+    hold: Hold,
     now: DateTime<Utc>,
     values: impl IntoIterator<Item = Value>,
     returning: &str,
@@ -214,9 +231,13 @@ async fn fail(
         kind: error.kind,
         message: text(&error.message),
     };
-    let to = "state = 3, alone = FALSE, error_kind = $4, error = $5, completed_at = $3";
+    // A claim that only ends it is no attempt.
+    let to = format!(
+        "state = 3, alone = FALSE, error_kind = $4, error = $5, completed_at = $3, \
+         attempts = CASE WHEN attempts > {MAX_ATTEMPTS} THEN {MAX_ATTEMPTS} ELSE attempts END"
+    );
     let values = [error.kind.to_string().into(), error.message.as_str().into()];
-    let rows = set(within.tx(), to, item.hold, within.now(), values, ITEM).await?;
+    let rows = set(within.tx(), &to, item.hold, within.now(), values, ITEM).await?;
     let Some(row) = rows.first() else {
         return Ok(false);
     };
@@ -264,7 +285,7 @@ async fn supersede(
         return Ok(Vec::new());
     }
     let done = ended.iter().filter(|item| item.end == ItemEnd::Success);
-    let holds: Vec<ItemHold> = done.map(|item| item.hold).collect();
+    let holds: Vec<Hold> = done.map(|item| item.hold).collect();
     let backend = tx.get_database_backend();
     let sql = format!(
         "UPDATE events_sync_items SET state = 4, superseded_by = done.id, completed_at = $2, changed_at = $2 \
@@ -285,21 +306,24 @@ async fn supersede(
 }
 
 /// Makes the reconciling of runs due, and counts what ended. It comes last in its transaction: whoever reconciles waits
-/// for this lock, and so sees what ended here.
+/// for this lock, and so sees what ended here. Whether a run may have no item any more that has not ended.
 pub(in crate::sync) async fn make_due(
     tx: &Tx,
     touched: &BTreeMap<i64, usize>,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let mut complete = false;
     // In the order of their ids, so that two acknowledgements do not wait for each other.
     for (run_id, count) in touched {
         let sql = "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = finished + $2, updated_at = $3 \
-                   WHERE id = $1";
+                   WHERE id = $1 RETURNING finished >= enumerated";
         let count = i64::try_from(*count).unwrap_or(i64::MAX);
         let values = [(*run_id).into(), count.into(), store::time(now)];
-        store::execute(tx, sql, values).await?;
+        if let Some(row) = store::row(tx, sql, values).await? {
+            complete |= row.try_get_by_index::<bool>(0)?;
+        }
     }
-    Ok(())
+    Ok(complete)
 }
 
 /// An error's text as it is kept. Postgres cannot hold a NUL.

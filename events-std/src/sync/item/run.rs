@@ -1,5 +1,6 @@
 //! The run of one item: its listeners, inline and in order, and what follows from how they end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,10 +13,12 @@ use sea_orm::Value;
 
 use super::claim::ClaimedItem;
 use super::end::{EndedItem, ItemEnd, write};
+use super::timeout;
 use crate::error::RateLimited;
 use crate::integration::{Integrations, Remembered};
+use crate::queue::longest_transaction;
 use crate::store::{self, StoreError, Tx};
-use crate::sync::decide::{MAX_ATTEMPTS, deferred, next_attempt};
+use crate::sync::decide::{LAST_WAIT, MAX_ATTEMPTS, deferred, next_attempt};
 use crate::sync::{
     IntegrationSyncItem, ItemAttempt, SyncItemError, SyncItemErrorKind, SyncRunError,
 };
@@ -30,13 +33,17 @@ pub(crate) struct ItemNeeds {
 }
 
 /// What the runs of items share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Work {
     integrations: Integrations,
     /// With the policy that the first failure ends the attempt.
     events: Events,
     /// The integrations that the items name.
     remembered: Remembered,
+    /// How long an attempt may take.
+    pub(super) timeout: Duration,
+    /// Whether a run may have no item any more that has not ended.
+    pub(super) complete: AtomicBool,
 }
 
 impl Work {
@@ -46,17 +53,18 @@ impl Work {
             integrations: integrations.with_events(&events),
             events: events.with_policy(ErrorPolicy::FailFast),
             remembered: Remembered::default(),
+            timeout: timeout::of(integrations),
+            complete: AtomicBool::new(false),
         }
     }
 
-    /// The events that this program knows, as a claim names them: see [`ClaimTerms`](super::ClaimTerms).
-    pub(crate) fn known_events(&self) -> String {
+    /// The events that this program knows, each as a claim names it: see [`ClaimTerms`](super::ClaimTerms).
+    pub(crate) fn known_events(&self) -> Vec<String> {
         let known = self.events.readable();
-        let keys: Vec<String> = known
+        let keys = known
             .iter()
-            .map(|(name, version)| format!("{name}\n{version}"))
-            .collect();
-        serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned())
+            .map(|(name, version)| format!("{name}\n{version}"));
+        keys.collect()
     }
 
     /// What the listeners of an event need.
@@ -69,7 +77,42 @@ impl Work {
         }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// Notes what was written: whether a run may have no item any more that has not ended.
+    pub(super) fn note_complete(&self, complete: bool) {
+        if complete {
+            self.complete.store(true, Ordering::Release);
+        }
+    }
+
+    /// Ends an item as failed, and tells of it, in a transaction of its own: listeners run behind it, which nothing else
+    /// shall wait for. What is left to be written of its end, if anything.
+    pub(super) async fn fail(&self, item: &ClaimedItem, error: SyncItemError) -> Option<ItemEnd> {
+        let message = error.message.clone();
+        let ended = [EndedItem::of(item, ItemEnd::Failed(error))];
+        let writing = self
+            .integrations
+            .transaction(async |tx| write(&self.integrations.within(tx), &ended).await);
+        match tokio::time::timeout(self.timeout, writing).await {
+            Ok(Ok(written)) => {
+                self.note_complete(written.complete);
+                None
+            }
+            // As where its integration cannot be read: the item waits for whoever puts that right.
+            Ok(Err(error)) => {
+                tracing::error!(item = item.hold.id, %error, "a failed item could not be ended: it will be tried again");
+                Some(ItemEnd::Retry {
+                    at: self.now() + LAST_WAIT,
+                    error: message,
+                    counts: false,
+                    alone: false,
+                })
+            }
+            // A listener takes its time, but the end is written; if not, the claim is given back.
+            Err(_) => Some(ItemEnd::GivenBack),
+        }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.events.now()
     }
 
@@ -169,6 +212,26 @@ impl Work {
         }
     }
 
+    /// What follows an attempt that takes too long.
+    pub(super) fn timed_out(&self, item: &ClaimedItem, timeout: Duration) -> ItemEnd {
+        let message = format!("the attempt took longer than {timeout:?}");
+        self.retry(item, SyncItemErrorKind::TimedOut, message)
+    }
+
+    /// What follows an attempt in which the process died. The claim that says so is none.
+    fn crashed(&self, item: &ClaimedItem) -> ItemEnd {
+        let error = "the process died while the listeners ran".to_owned();
+        match next_attempt(item.attempts.saturating_sub(1), self.now()) {
+            Some(at) => ItemEnd::Retry {
+                at,
+                error,
+                counts: false,
+                alone: true,
+            },
+            None => failed(SyncItemErrorKind::Crashed, error),
+        }
+    }
+
     fn retry(&self, item: &ClaimedItem, kind: SyncItemErrorKind, error: String) -> ItemEnd {
         match next_attempt(item.attempts, self.now()) {
             Some(at) => ItemEnd::Retry {
@@ -234,15 +297,15 @@ impl From<StoreError> for Undone {
 
 impl From<SyncRunError> for Undone {
     fn from(error: SyncRunError) -> Self {
-        match error {
-            SyncRunError::Integration(crate::IntegrationError::Store(error)) => Self::Store(error),
-            other => Self::Store(sea_orm::DbErr::Custom(other.to_string()).into()),
-        }
+        Self::Store(error.into_store())
     }
 }
 
 /// Runs one attempt of an item. None: its end is written already, with what a listener wrote, or the claim was lost.
 pub(crate) async fn run(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
+    if item.crashed {
+        return Some(work.crashed(item));
+    }
     if item.attempts > MAX_ATTEMPTS {
         let message = "the last attempt that it may have did not come to its end".to_owned();
         return Some(failed(SyncItemErrorKind::Exhausted, message));
@@ -258,31 +321,42 @@ pub(crate) async fn run(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Op
     if needs.wants_transaction {
         return in_transaction(work, item).await;
     }
-    Some(work.attempt(item, Extensions::new()).await)
+    let attempt = work.attempt(item, Extensions::new());
+    match tokio::time::timeout(work.timeout, attempt).await {
+        Ok(end) => Some(end),
+        Err(_) => Some(work.timed_out(item, work.timeout)),
+    }
 }
 
 /// Runs the listeners in a transaction, which also ends the item: what they write there happens exactly once.
 async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
+    let timeout = longest_transaction(work.integrations.store(), work.timeout);
     let mut begun = false;
     let transaction = work.integrations.transaction(async |tx: &Tx| {
         begun = true;
-        match work
-            .attempt(item, Extensions::new().with(tx.handle()))
-            .await
-        {
-            ItemEnd::Success => {
-                let ended = [EndedItem::of(item, ItemEnd::Success)];
-                let within = work.integrations.within(tx);
-                match write(&within, &ended).await? {
-                    0 => Err(Undone::Lost),
-                    _ => Ok(()),
-                }
+        let end = {
+            let attempt = work.attempt(item, Extensions::new().with(tx.handle()));
+            match tokio::time::timeout(timeout, attempt).await {
+                Ok(end) => end,
+                Err(_) => work.timed_out(item, timeout),
             }
-            end => Err(Undone::End(end)),
+        };
+        if end != ItemEnd::Success {
+            return Err(Undone::End(end));
         }
+        let ended = [EndedItem::of(item, end)];
+        let written = write(&work.integrations.within(tx), &ended).await?;
+        if written.ended == 0 {
+            return Err(Undone::Lost);
+        }
+        Ok(written.complete)
     });
     match transaction.await {
-        Ok(()) | Err(Undone::Lost) => None,
+        Ok(complete) => {
+            work.note_complete(complete);
+            None
+        }
+        Err(Undone::Lost) => None,
         Err(Undone::End(end)) => Some(end),
         Err(Undone::Store(error)) if begun => {
             let message = format!("the transaction failed: {error}");

@@ -1,0 +1,198 @@
+//! The jobs of the store, as a source of the worker.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use events_core::{BoxFuture, ParkReason};
+
+use super::cycle::{self, Scope};
+use super::floor::Floors;
+use super::job::{self, Outcome};
+use super::means::Means;
+use super::source::{Ends, Over, Source, Taken, Turn};
+use crate::queue::claim::{Claimed, Hold};
+use crate::queue::end::{End, Ended};
+use crate::queue::tend;
+use crate::store::{Store, StoreError};
+
+pub(super) struct Jobs {
+    store: Store,
+    scope: Scope,
+    /// How long finished jobs are kept.
+    retention: Option<Duration>,
+    floors: Floors,
+    /// The claims that run.
+    held: HashMap<Hold, Arc<Claimed>>,
+    by_queue: BTreeMap<String, usize>,
+    /// Ends that are not written yet.
+    ended: Vec<Ended>,
+    ends: Ends<Ended>,
+}
+
+impl Jobs {
+    pub(super) fn new(store: &Store, scope: Scope, retention: Option<Duration>) -> Self {
+        Self {
+            store: store.clone(),
+            scope,
+            retention,
+            floors: Floors::default(),
+            held: HashMap::new(),
+            by_queue: BTreeMap::new(),
+            ended: Vec::new(),
+            ends: Ends::default(),
+        }
+    }
+
+    /// The queues that it serves, as a JSON list.
+    pub(super) fn queues(&self) -> &str {
+        &self.scope.queue_list
+    }
+
+    fn run(&mut self, means: &Means, claimed: Vec<Claimed>) -> Vec<Taken> {
+        let run = |claimed: Claimed| {
+            let listener = self.scope.listener(&claimed).cloned();
+            let claimed = Arc::new(claimed);
+            let run = job::run(means.clone(), claimed.clone(), listener);
+            self.hold(claimed, run)
+        };
+        claimed.into_iter().map(run).collect()
+    }
+
+    /// Ends the claims of jobs whose process died; those of listeners that are not known here are left to others.
+    pub(super) fn conclude_crashed(&mut self, means: &Means, crashed: Vec<Claimed>) -> Vec<Taken> {
+        let mut concluding = Vec::new();
+        for claimed in crashed {
+            let Some(listener) = self.scope.listener(&claimed).cloned() else {
+                let (hold, end) = (claimed.hold, End::LeftAlone);
+                self.ended.push(Ended { hold, end });
+                continue;
+            };
+            let claimed = Arc::new(claimed);
+            let run = job::conclude_crashed(means.clone(), claimed.clone(), Some(listener));
+            concluding.push(self.hold(claimed, run));
+        }
+        concluding
+    }
+
+    fn hold(
+        &mut self,
+        claimed: Arc<Claimed>,
+        run: impl Future<Output = Outcome> + Send + 'static,
+    ) -> Taken {
+        let (hold, ends) = (claimed.hold, self.ends.clone());
+        *self.by_queue.entry(claimed.job.queue.clone()).or_default() += 1;
+        self.held.insert(hold, claimed);
+        Taken {
+            hold: Some(hold),
+            run: Box::pin(async move {
+                let Outcome { ended, hanging } = run.await;
+                ends.add(ended);
+                hanging
+            }),
+        }
+    }
+
+    async fn turn(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
+        self.ends.move_to(&mut self.ended);
+        self.scope.worker = turn.worker;
+        let (ended, running, floors) = (&self.ended, &self.by_queue, &mut self.floors);
+        let (store, scope) = (&self.store, &self.scope);
+        let claimed =
+            cycle::turn(store, scope, ended, turn.free, running, floors, turn.now).await?;
+        self.ended.clear();
+        Ok(self.run(turn.means, claimed))
+    }
+
+    async fn recover(&mut self, worker: i64) -> Result<(), StoreError> {
+        self.ends.move_to(&mut self.ended);
+        self.scope.worker = worker;
+        let ended = self.ended.iter().map(|ended| ended.hold);
+        let known = self.held.keys().copied().chain(ended).collect();
+        for hold in cycle::unknown_claims(&self.store, &self.scope, &known).await? {
+            let end = End::GivenBack;
+            self.ended.push(Ended { hold, end });
+        }
+        Ok(())
+    }
+
+    async fn tend(&self, turn: Turn<'_>) -> Result<bool, StoreError> {
+        let mut more = tend::park_unknown(&turn.means.events, &self.store, turn.now).await?;
+        if let Some(retention) = self.retention {
+            more |= tend::forget_done(&self.store, retention, turn.now).await?;
+        }
+        Ok(more)
+    }
+}
+
+impl Source for Jobs {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn claims(&self) -> Vec<String> {
+        self.scope.keys().cloned().collect()
+    }
+
+    fn wants_turn(&self) -> bool {
+        !self.ended.is_empty() || !self.ends.is_empty()
+    }
+
+    fn turn<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<Vec<Taken>, StoreError>> {
+        Box::pin(self.turn(turn))
+    }
+
+    fn turn_alone<'s>(
+        &'s mut self,
+        turn: Turn<'s>,
+    ) -> BoxFuture<'s, Result<Vec<Taken>, StoreError>> {
+        self.scope.worker = turn.worker;
+        Box::pin(async move {
+            let claimed = cycle::turn_alone(&self.store, &self.scope, turn.now).await?;
+            Ok(self.run(turn.means, claimed))
+        })
+    }
+
+    fn alone_waits(&mut self, due: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(cycle::alone_waits(&self.store, &self.scope, due))
+    }
+
+    fn recover(&mut self, worker: i64) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.recover(worker))
+    }
+
+    fn over(&mut self, hold: Hold, how: Over) {
+        let Some(claimed) = self.held.remove(&hold) else {
+            return;
+        };
+        if let Some(running) = self.by_queue.get_mut(&claimed.job.queue) {
+            *running = running.saturating_sub(1);
+        }
+        let end = match how {
+            Over::Ended => return,
+            Over::Stopped => End::GivenBack,
+            // The attempt has counted.
+            Over::Panicked(error) => End::Park {
+                reason: ParkReason::Exhausted,
+                error: format!("the run panicked outside the listener: {error}"),
+            },
+        };
+        self.ended.push(Ended { hold, end });
+    }
+
+    fn forget_all(&mut self) {
+        self.ends.move_to(&mut self.ended);
+        self.ended.clear();
+        self.held.clear();
+        self.by_queue.clear();
+    }
+
+    fn anything_left(&mut self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(cycle::anything_left(&self.store, &self.scope))
+    }
+
+    fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>> {
+        Box::pin(Jobs::tend(self, turn))
+    }
+}

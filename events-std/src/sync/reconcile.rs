@@ -81,7 +81,7 @@ impl Integrations {
                 }
                 // As where credentials cannot be decrypted: the other runs do not wait for whoever puts that right.
                 Err(error) => {
-                    tracing::error!(run = run_id, %error, "a sync run cannot be reconciled")
+                    tracing::error!(run = run_id, %error, "a sync run cannot be reconciled");
                 }
             }
         }

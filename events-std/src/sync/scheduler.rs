@@ -22,8 +22,8 @@ const DIED: &str = "the process that enumerated the items gave no sign of life";
 ///
 /// Healthy integrations are due by their interval, degraded and failing ones later, disabled ones never; one whose run
 /// is not closed yet is not due. Each scheduler also closes runs whose process died while it enumerated, reconciles runs
-/// whose last item has ended, and forgets what is older than the retention. The items themselves are worked at by
-/// [`Integrations::finish`].
+/// whose last item has ended, and forgets what is older than the retention. The items themselves are run by workers: see
+/// [`Worker::sync_items`](crate::Worker::sync_items).
 ///
 /// ```no_run
 /// # async fn run(integrations: events_std::Integrations) {

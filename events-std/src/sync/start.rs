@@ -70,7 +70,8 @@ pub(super) fn provider_of(
 }
 
 impl Integrations {
-    /// Starts a run now, due or not, and enumerates its items. [`Worker`](crate::Worker)s go on with them.
+    /// Starts a run now, due or not, and enumerates its items. Workers go on with them: see
+    /// [`Worker::sync_items`](crate::Worker::sync_items).
     ///
     /// The provider enumerates outside any transaction. If this is dropped meanwhile, or the process dies, others end
     /// the run as failed within about a minute.

@@ -52,7 +52,10 @@ async fn one_worker_serves_jobs_and_items(url: String) {
 async fn an_item_is_not_tried_again_before_its_time(url: String) {
     let desk = DeskBench::new(url).await;
     desk.plan().set(1, [Fate::Fails, Fate::Well]);
+    let new = NewIntegration::new("desk", "Other");
+    let other = desk.bench.engine.create(new).await.unwrap();
     let run = desk.begin([1]).await;
+    desk.desk.finds([2]);
     let pending = async || {
         let item = desk.item(&run, 1).await;
         item.status == ItemStatus::Pending && item.attempts == 1
@@ -60,24 +63,16 @@ async fn an_item_is_not_tried_again_before_its_time(url: String) {
     let test = async {
         until("it has failed once", pending).await;
         desk.bench.clock.advance(TimeDelta::milliseconds(9_999));
-        let job = "looks";
-        desk.bench
-            .events
-            .dispatch(&Note { text: job })
-            .await
-            .unwrap();
+        // The worker looks: another run passes by.
+        let other = desk.bench.engine.sync(other.id).await.unwrap();
+        let other = other.assert_enumerated();
+        until("the other is closed", async || desk.is_closed(&other).await).await;
         assert!(pending().await);
         desk.bench.clock.advance(TimeDelta::milliseconds(1));
         until("the run is closed", async || desk.is_closed(&run).await).await;
     };
     desk.worker().run_until(test).await.unwrap();
-    assert_eq!(desk.plan().attempts(), [(1, 1), (1, 2)]);
-}
-
-#[derive(Clone, Debug, Event)]
-struct Note {
-    #[allow(dead_code, reason = "for people who read the failure of a test")]
-    text: &'static str,
+    assert_eq!(desk.plan().attempts(), [(1, 1), (2, 1), (1, 2)]);
 }
 
 /// `drain` counts items, the reconciling behind them, and the jobs behind that.

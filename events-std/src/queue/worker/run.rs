@@ -37,8 +37,8 @@ pub(super) async fn run(
     drain: bool,
 ) -> Result<Left, WorkerError> {
     let others = std::mem::take(&mut worker.sources);
-    let is_here = |source: &Box<dyn Source>| source.store().is_same(&worker.store);
-    if !others.iter().all(is_here) {
+    let is_here = |source: &dyn Source| source.store().is_same(&worker.store);
+    if !others.iter().all(|source| is_here(&**source)) {
         return Err(WorkerError::OtherStore);
     }
     let scope = Scope::new(
@@ -68,11 +68,11 @@ async fn work(
     stop: &Notify,
     drain: bool,
 ) -> Result<Left, WorkerError> {
-    let claims = sources.claims();
+    let (claims, queues) = (sources.claims(), sources.queues().to_owned());
     let card = Card {
         name: &worker.name,
         claims: &claims,
-        queues: &sources.queues().to_owned(),
+        queues: &queues,
         lapse: worker.lapse,
     };
     let Some(presence) = enter(worker, card, stop).await? else {

@@ -167,7 +167,7 @@ impl Sources {
     }
 
     pub(super) fn forget_all(&mut self) {
-        self.each().for_each(|source| source.forget_all());
+        self.each().for_each(Source::forget_all);
     }
 
     /// Ends the claims of jobs whose process died.
@@ -198,7 +198,7 @@ impl Sources {
     }
 }
 
-fn turn<'r>(runs: &'r Runs, terms: Terms, free: usize) -> Turn<'r> {
+fn turn(runs: &Runs, terms: Terms, free: usize) -> Turn<'_> {
     Turn {
         means: &runs.means,
         worker: terms.worker,

@@ -248,9 +248,10 @@ async fn attempt_at(
     hanging: &mut Vec<Hanging>,
 ) -> Option<ItemEnd> {
     let needs = work.needs(&item.event_name);
-    let _place = match needs.wants_transaction {
-        true => means.transactions.acquire().await.ok(),
-        false => None,
+    let _place = if needs.wants_transaction {
+        means.transactions.acquire().await.ok()
+    } else {
+        None
     };
     if !needs.blocks {
         return run::run(work, item, needs).await;

@@ -84,6 +84,7 @@ async fn of_many_that_start_one_run_at_once_one_does(url: String) {
         // As in a process of its own: connections of their own, and a service of their own.
         let (store, provider) = (Store::connect(&url).await.unwrap(), desk.desk.clone());
         let engine = Integrations::builder(&store)
+            .without_linked()
             .provider(provider)
             .build()
             .unwrap();

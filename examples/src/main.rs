@@ -6,9 +6,11 @@ mod story;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use chrono::TimeDelta;
 use clap::Parser;
-use events_core::{Clock, Events, SystemClock};
+use events_core::{Events, ManualClock};
 use events_std::{EncryptionKey, HealthThresholds, Integrations, Store};
 use helpdesk_listeners::Timeline;
 
@@ -71,16 +73,23 @@ async fn run(address: &str, args: Args) -> Result<(), Error> {
     let store = Store::connect(address).await?;
     match (args.command, args.deliveries) {
         (Some(command), _) => {
-            let app = App::open(&store, SystemClock, Timeline::aloud())?;
+            let app = App::open(&store, Time::Real, Timeline::aloud())?;
             command.run(&app.store, &app.events).await?;
         }
         (None, Some(file)) => {
-            let app = App::open(&store, SystemClock, Timeline::aloud())?;
+            let app = App::open(&store, Time::Real, Timeline::aloud())?;
             deliveries::run(&app, file.as_deref()).await?;
         }
         (None, None) => story::play(&store, args.json).await?,
     }
     Ok(store.close().await?)
+}
+
+/// Whose time it is.
+enum Time {
+    Real,
+    /// Where a program would wait, the clock is set forward.
+    SetForward(Arc<ManualClock>),
 }
 
 /// What everything here stands on.
@@ -96,18 +105,26 @@ const KEY: [u8; 32] = *b"a key for examples is no secret.";
 impl App {
     /// Nothing here names a listener or a provider: they are linked. What is named are the states that they ask for. An
     /// application would keep the thresholds of health as they are: the story has no patience.
-    fn open(store: &Store, clock: impl Clock, timeline: Timeline) -> Result<Self, Error> {
-        let engine = Integrations::builder(store)
+    fn open(store: &Store, time: Time, timeline: Timeline) -> Result<Self, Error> {
+        let mut engine = Integrations::builder(store)
             .encryption_key(EncryptionKey::from_bytes(KEY))
             .health(HealthThresholds {
                 degraded_after: 2,
                 failing_after: 4,
                 disabled_after: Some(6),
                 ..HealthThresholds::default()
-            })
-            .build()?;
-        let builder = Events::builder()
-            .clock(clock)
+            });
+        let mut builder = Events::builder();
+        if let Time::SetForward(clock) = time {
+            let waits = clock.clone();
+            engine = engine.request_waits(move |wait| {
+                waits.advance(TimeDelta::from_std(wait).unwrap_or_default());
+                Box::pin(async {})
+            });
+            builder = builder.clock(clock);
+        }
+        let engine = engine.build()?;
+        let builder = builder
             .state(engine.clone())
             .state(timeline)
             .queue(store.queue())

@@ -69,12 +69,12 @@ fn it_tells_what_happens_in_its_order() {
     }
     // Jobs run beside each other: what is told of them has no order.
     for wanted in [
-        "operation.failed comment: Zendesk answered 503 Service Unavailable",
+        "operation.failed comment: PUT /api/v2/tickets/",
         "page_on_call attempt 1: the line is busy",
         "page_on_call on call is paged: `Support` is disabled",
     ] {
         assert!(
-            told.iter().any(|line| line == wanted),
+            told.iter().any(|line| line.starts_with(wanted)),
             "{wanted}: {printed}"
         );
     }

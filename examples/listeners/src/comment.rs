@@ -31,7 +31,7 @@ async fn comment_on_ticket(
     let ticket = ticket.ok_or(CommentError::NoTicket)?;
     let text = format!("This ticket did not reach the helpdesk: {}", event.error);
     let sent = zendesk
-        .client(&event.integration)?
+        .client(&integrations, &event.integration)?
         .comment(ticket, &text)
         .await;
 

@@ -15,7 +15,7 @@ use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
 use tokio::time::{Instant, interval_at};
 
 use super::api;
-use crate::{App, Error};
+use crate::{App, Error, Time};
 
 /// How often progress is told.
 const UPDATE: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl Stage {
     pub(super) async fn set(store: &Store, timeline: Timeline) -> Result<Self, Error> {
         let morning = DateTime::from_timestamp(MORNING, 0).ok_or("a time")?;
         let clock = Arc::new(ManualClock::new(morning));
-        let app = App::open(store, clock.clone(), timeline)?;
+        let app = App::open(store, Time::SetForward(clock.clone()), timeline)?;
         let (zendesk, url) = api::Zendesk::start().await?;
         // What was played before in this store.
         let (kind, id) = OWNER;

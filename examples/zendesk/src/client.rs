@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
-use events_std::{CredentialsError, FailureClass, RateLimited};
-use reqwest::header::RETRY_AFTER;
-use reqwest::{RequestBuilder, Response, StatusCode};
+use events_std::{
+    ApiRequest, CheckFailure, CredentialsError, FailureClass, Integration, IntegrationError,
+    Integrations, RequestAttempt, RequestError,
+};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::event::Ticket;
 use crate::provider::{ZendeskCredentials, ZendeskMetadata};
 
 /// The API as one integration sees it.
-pub struct ZendeskClient {
-    http: reqwest::Client,
-    credentials: ZendeskCredentials,
-    metadata: ZendeskMetadata,
+pub struct ZendeskClient<'i> {
+    pub(crate) http: reqwest::Client,
+    pub(crate) integrations: Integrations,
+    pub(crate) integration: &'i Integration,
+    pub(crate) credentials: ZendeskCredentials,
+    pub(crate) metadata: ZendeskMetadata,
 }
 
 /// Where an export of tickets begins.
@@ -34,89 +39,31 @@ pub(crate) struct Page {
     pub(crate) end_of_stream: bool,
 }
 
-/// Why a call failed. It holds no credentials.
+/// Why nothing came of a call. Its text holds no credentials.
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 #[non_exhaustive]
 pub enum ZendeskError {
+    /// The application has no service of integrations here.
+    Integration(#[from] IntegrationError),
     /// The integration's credentials do not fit.
-    #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// The integration's metadata does not fit.
-    #[error("the metadata is not what Zendesk needs: {0}")]
     Metadata(#[from] serde_json::Error),
-    /// There was no answer, or none that can be read.
-    #[error("Zendesk gave no answer that we understand: {}", root(.0))]
-    Answer(#[from] reqwest::Error),
-    /// Zendesk refused.
-    #[error("Zendesk answered {0}")]
-    Status(StatusCode),
-    /// Zendesk asks for fewer requests. As a source of the error of an item's listener it lets the item wait.
-    #[error("Zendesk answered 429")]
-    Limited(#[source] RateLimited),
+    /// No attempt succeeded. Where Zendesk asks for patience, an item whose listener returns this waits.
+    Request(#[from] RequestError),
 }
 
-impl ZendeskError {
-    /// Whose failure it was.
-    #[must_use]
-    pub fn class(&self) -> FailureClass {
-        match self {
-            Self::Answer(error) if error.is_connect() || error.is_timeout() => {
-                FailureClass::Upstream
-            }
-            Self::Status(status) if status.is_server_error() => match *status {
-                StatusCode::NOT_IMPLEMENTED => FailureClass::Unknown,
-                _ => FailureClass::Upstream,
-            },
-            Self::Limited(_) => FailureClass::Throttle,
-            Self::Credentials(_) | Self::Metadata(_) | Self::Status(_) => FailureClass::Client,
-            Self::Answer(_) => FailureClass::Unknown,
-        }
-    }
-}
-
-/// What is at the bottom of an error: the rest only says that a request failed.
-fn root(error: &reqwest::Error) -> String {
-    let mut root: &dyn std::error::Error = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root.to_string()
-}
-
-impl ZendeskClient {
-    pub(crate) fn new(
-        http: reqwest::Client,
-        credentials: ZendeskCredentials,
-        metadata: ZendeskMetadata,
-    ) -> Self {
-        Self {
-            http,
-            credentials,
-            metadata,
-        }
-    }
-
+impl ZendeskClient<'_> {
     /// A page of the incremental export, the oldest change first.
     pub(crate) async fn tickets(&self, from: &From) -> Result<Page, ZendeskError> {
-        let request = self
-            .http
-            .get(self.url("/api/v2/incremental/tickets/cursor.json"));
+        let request = self.call("/api/v2/incremental/tickets/cursor.json", "GET");
         let request = match from {
-            From::Time(time) => request.query(&[("start_time", time)]),
-            From::Cursor(cursor) => request.query(&[("cursor", cursor)]),
+            From::Time(time) => request.query("start_time", time),
+            From::Cursor(cursor) => request.query("cursor", cursor),
         };
-        Ok(self.send(request).await?.json().await?)
-    }
-
-    /// Asks who we are: a call that changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// If Zendesk does not know us, or does not answer.
-    pub async fn me(&self) -> Result<(), ZendeskError> {
-        let request = self.http.get(self.url("/api/v2/users/me.json"));
-        let _: Value = self.send(request).await?.json().await?;
-        Ok(())
+        let page = request.json().send(async |attempt| self.ask(attempt).await);
+        Ok(page.await?)
     }
 
     /// Writes a comment below a ticket that only agents see.
@@ -125,33 +72,58 @@ impl ZendeskClient {
     ///
     /// If Zendesk refuses, or does not answer.
     pub async fn comment(&self, ticket: u64, text: &str) -> Result<(), ZendeskError> {
-        let request = self
-            .http
-            .put(self.url(&format!("/api/v2/tickets/{ticket}.json")));
-        let body = json!({ "ticket": { "comment": { "body": text, "public": false } } });
-        self.send(request.json(&body)).await?;
+        self.call(&format!("/api/v2/tickets/{ticket}.json"), "PUT")
+            .json_body(&json!({ "ticket": { "comment": { "body": text, "public": false } } }))
+            .send(async |attempt| self.ask(attempt).await)
+            .await?;
         Ok(())
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.metadata.url)
+    /// Asks who we are. It goes past the engine, which counts what a check says by itself.
+    pub(crate) async fn me(&self) -> Result<(), CheckFailure> {
+        let request = self.request(Method::GET, "/api/v2/users/me.json");
+        let answer = request.send().await.map_err(CheckFailure::upstream)?;
+        let status = answer.status();
+        match FailureClass::of_status(status.as_u16()) {
+            None => Ok(()),
+            Some(class) => Err(CheckFailure::new(
+                class,
+                format!("Zendesk answered {status}"),
+            )),
+        }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ZendeskError> {
-        let ZendeskCredentials { email, token } = &self.credentials;
-        let request = request
-            .basic_auth(format!("{email}/token"), Some(token))
-            .timeout(Duration::from_secs(30));
-        let response = request.send().await?;
-        match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => {
-                let wait = response.headers().get(RETRY_AFTER);
-                let seconds = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
-                let wait = Duration::from_secs(seconds.unwrap_or(60));
-                Err(ZendeskError::Limited(RateLimited::retry_after(wait)))
-            }
-            status if status.is_success() => Ok(response),
-            status => Err(ZendeskError::Status(status)),
+    /// A call of which the engine records each attempt.
+    fn call(&self, endpoint: &str, method: &str) -> ApiRequest<'_> {
+        let request = self
+            .integrations
+            .request(self.integration, endpoint, method);
+        request.classify(|error| {
+            let error: &reqwest::Error = error.downcast_ref()?;
+            (error.is_timeout() || error.is_connect()).then_some(FailureClass::Upstream)
+        })
+    }
+
+    /// One attempt of a call: the answer as the engine reads it.
+    async fn ask(&self, attempt: RequestAttempt) -> reqwest::Result<http::Response<Vec<u8>>> {
+        let method = Method::from_bytes(attempt.method().as_bytes()).unwrap_or_default();
+        let mut request = self.request(method, attempt.endpoint());
+        if let (Some(body), Some(kind)) = (attempt.body(), attempt.content_type()) {
+            request = request.header(CONTENT_TYPE, kind).body(body.to_vec());
         }
+        let response = request.send().await?;
+        let mut answer = http::Response::new(Vec::new());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = response.headers().clone();
+        *answer.body_mut() = response.bytes().await?.into();
+        Ok(answer)
+    }
+
+    fn request(&self, method: Method, endpoint: &str) -> reqwest::RequestBuilder {
+        let ZendeskCredentials { email, token } = &self.credentials;
+        self.http
+            .request(method, format!("{}{endpoint}", self.metadata.url))
+            .basic_auth(format!("{email}/token"), Some(token))
+            .timeout(Duration::from_secs(30))
     }
 }

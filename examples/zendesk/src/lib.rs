@@ -1,7 +1,7 @@
 //! An adapter for Zendesk, as its author would publish it: a provider with its capabilities, and the event of one ticket.
 //!
-//! It depends on `events-std` without a database, and registers at link time: an application names this crate, and its
-//! integrations can be of the provider `zendesk`. To be read in this order: `event`, `provider`, `client`.
+//! It registers at link time: an application names this crate, and its integrations can be of the provider `zendesk`. To be
+//! read in this order: `event`, `provider`, `client`.
 
 mod client;
 mod event;

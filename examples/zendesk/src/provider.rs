@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use events_std::{
-    CheckFailure, HealthCheck, Integration, Provider, ScheduledSync, SyncError, SyncSession,
-    provider,
+    CheckFailure, FailureClass, HealthCheck, Integration, Integrations, Provider, ScheduledSync,
+    SyncError, SyncSession, provider,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,15 +42,23 @@ impl Provider for Zendesk {
 }
 
 impl Zendesk {
-    /// The API as one integration sees it.
+    /// The API as one integration sees it: each attempt of a call is recorded, and counts for its health.
     ///
     /// # Errors
     ///
     /// If the credentials or the metadata of the integration are not what [`Zendesk`] asks for.
-    pub fn client(&self, integration: &Integration) -> Result<ZendeskClient, ZendeskError> {
-        let credentials = integration.credentials_of::<Self>()?;
-        let metadata = integration.metadata_of::<Self>()?;
-        Ok(ZendeskClient::new(self.http.clone(), credentials, metadata))
+    pub fn client<'i>(
+        &self,
+        integrations: &Integrations,
+        integration: &'i Integration,
+    ) -> Result<ZendeskClient<'i>, ZendeskError> {
+        Ok(ZendeskClient {
+            http: self.http.clone(),
+            integrations: integrations.clone(),
+            integration,
+            credentials: integration.credentials_of::<Self>()?,
+            metadata: integration.metadata_of::<Self>()?,
+        })
     }
 }
 
@@ -66,7 +74,7 @@ impl ScheduledSync for Zendesk {
         integration: &Integration,
         session: &mut SyncSession,
     ) -> Result<(), SyncError> {
-        let zendesk = self.client(integration)?;
+        let zendesk = self.client(&Integrations::current()?, integration)?;
         let mut from = From::Time(session.cursor_as()?.unwrap_or(0));
         loop {
             let page = zendesk.tickets(&from).await?;
@@ -90,7 +98,9 @@ impl ScheduledSync for Zendesk {
 
 impl HealthCheck for Zendesk {
     async fn check(&self, integration: &Integration) -> Result<(), CheckFailure> {
-        let asked = async { self.client(integration)?.me().await }.await;
-        asked.map_err(|error| CheckFailure::new(error.class(), error))
+        let ours = |error: ZendeskError| CheckFailure::new(FailureClass::Client, error);
+        let integrations = Integrations::current().map_err(|error| ours(error.into()))?;
+        let zendesk = self.client(&integrations, integration).map_err(ours)?;
+        zendesk.me().await
     }
 }

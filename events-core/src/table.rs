@@ -333,7 +333,7 @@ fn extensions(needs: &[(usize, Need)]) -> Option<Arc<[TypeId]>> {
         .iter()
         .filter_map(|(_, need)| match need {
             Need::Extension { id } => Some(*id),
-            Need::State { .. } | Need::Instance { .. } => None,
+            Need::State { .. } | Need::Instance { .. } | Need::Presence { .. } => None,
         })
         .collect();
     (!wanted.is_empty()).then(|| wanted.into())
@@ -376,8 +376,8 @@ fn resolve(
                 }
                 _ => faults.push(Fault::missing_instance(&wired.record, meta, name)),
             },
-            // A transaction, or the run of a job, brings it.
-            Need::Extension { .. } => {}
+            // A transaction, or the run of a job, brings the one; the listener is only here with the other.
+            Need::Extension { .. } | Need::Presence { .. } => {}
         }
     }
     Some(resolved.into())

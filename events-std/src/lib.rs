@@ -40,7 +40,9 @@
 //!   run, [`SyncItemError`] why an item failed. [`SyncCompleted`], [`SyncItemFailed`].
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
 //! - `OpenTelemetry` (with the feature `opentelemetry`): traces travel with jobs.
-//! - [`OAuthCompleted`], [`OAuthRevoked`], [`WebhookReceived`].
+//! - [`IntegrationWebhook`]: one delivery of a webhook, with its [`WebhookStatus`]. [`WebhookReceived`]. With the feature
+//!   `webhooks`, the capability `Webhooks`, verifiers and routes: see [`webhook`].
+//! - [`OAuthCompleted`], [`OAuthRevoked`].
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -59,7 +61,7 @@ mod request;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store;
 mod sync;
-mod webhook;
+pub mod webhook;
 
 pub use error::{RateLimited, UnknownWord};
 pub use events_macros::provider;
@@ -104,4 +106,6 @@ pub use sync::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};
-pub use webhook::WebhookReceived;
+#[cfg(feature = "webhooks")]
+pub use webhook::Webhooks;
+pub use webhook::{IntegrationWebhook, WebhookReceived, WebhookStatus};

@@ -7,3 +7,5 @@ pub use std::vec::Vec;
 pub use crate::integration::{Capability, LinkedProvider, RegisteredProvider, health_check};
 pub use crate::request::redact;
 pub use crate::sync::scheduled_sync;
+#[cfg(feature = "webhooks")]
+pub use crate::webhook::webhooks;

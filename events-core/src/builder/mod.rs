@@ -17,7 +17,9 @@ use crate::events::{Events, Parts};
 use crate::fake::{Fake, Fakes};
 use crate::fault::{BuildError, Fault};
 use crate::future::text_of;
-use crate::listener::{Closure, Heard, Instance, IntoListener, Subscriber};
+use crate::listener::{
+    Closure, Heard, Instance, IntoListener, ListenerRecord, Need, Needs, Subscriber,
+};
 use crate::queue::Queue;
 use crate::registry::{self, Handle};
 use crate::state::States;
@@ -255,7 +257,8 @@ impl EventsBuilder {
         let wanted = linked
             .listeners
             .iter()
-            .filter(|record| self.linked.includes(&record.source.module));
+            .filter(|record| self.linked.includes(&record.source.module))
+            .filter(|record| is_wanted(record, &self.states));
         wired.extend(wanted.map(|record| Wired {
             record: Record::Linked(record),
             owner: None,
@@ -286,6 +289,15 @@ impl EventsBuilder {
         let tables = tables(&parts);
         (Events::of(parts, tables, self.policy), faults)
     }
+}
+
+/// Whether the dispatcher has what a listener, to be there at all, asks for.
+fn is_wanted(record: &ListenerRecord, states: &States) -> bool {
+    let needs = record.needs.into_iter().flat_map(Needs::of);
+    needs.into_iter().all(|(_, need)| match need {
+        Need::Presence { id } => states.erased(id).is_some(),
+        _ => true,
+    })
 }
 
 /// The loaders that were given by hand, each once, and the linked ones of other models.

@@ -76,9 +76,21 @@ impl<A> Arg<A> {
 /// What one argument needs from the dispatcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
-    State { id: TypeId, name: &'static str },
-    Instance { id: TypeId, name: &'static str },
-    Extension { id: TypeId },
+    State {
+        id: TypeId,
+        name: &'static str,
+    },
+    Instance {
+        id: TypeId,
+        name: &'static str,
+    },
+    Extension {
+        id: TypeId,
+    },
+    /// The state, without which a dispatcher does without the listener.
+    Presence {
+        id: TypeId,
+    },
 }
 
 /// Collects what a listener's arguments need. Only the kernel makes one: an argument that could put another in its place
@@ -95,6 +107,50 @@ impl Needs {
             id: TypeId::of::<T>(),
             name: type_name::<T>(),
         });
+    }
+
+    /// The argument needs the state `T`, and a dispatcher that lacks it does without the listener, where it is linked:
+    /// for the listeners of a library that also serves programs which do not use the part that they belong to.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// use events_core::{BoxError, Context, Event, Events, FromContext, Needs, State, listener};
+    ///
+    /// #[derive(Clone, Debug, Event)]
+    /// struct OrderPaid;
+    ///
+    /// #[derive(Default)]
+    /// struct Ledger(AtomicU32);
+    ///
+    /// /// The ledger, in programs that keep one.
+    /// struct Kept<'a>(&'a State<Ledger>);
+    ///
+    /// impl<'a> FromContext<'a> for Kept<'a> {
+    ///     fn needs(needs: &mut Needs) {
+    ///         needs.state_or_absent::<Ledger>();
+    ///     }
+    ///
+    ///     fn from_context(cx: &Context<'a>) -> Result<Self, BoxError> {
+    ///         Ok(Self(cx.state().ok_or("there is no ledger")?))
+    ///     }
+    /// }
+    ///
+    /// #[listener(OrderPaid)]
+    /// fn book(_: &OrderPaid, ledger: Kept<'_>) {
+    ///     ledger.0.0.fetch_add(1, Ordering::Relaxed);
+    /// }
+    ///
+    /// let without = Events::builder().build()?;
+    /// without.dispatch_sync(&OrderPaid)?;
+    /// let with = Events::builder().state(Ledger::default()).build()?;
+    /// with.dispatch_sync(&OrderPaid)?;
+    /// assert_eq!(with.state::<Ledger>().unwrap().0.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn state_or_absent<T: Any + Send + Sync>(&mut self) {
+        let id = TypeId::of::<T>();
+        self.push(Need::Presence { id });
     }
 
     /// The argument needs a value of type `T` that only a transaction or the run of a job brings, as the transaction

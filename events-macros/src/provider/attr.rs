@@ -10,6 +10,7 @@ const OPTIONS: Vocabulary = &[
     ("ScheduledSync", "ScheduledSync"),
     ("HealthCheck", "HealthCheck"),
     ("Redact", "Redact"),
+    ("Webhooks", "Webhooks"),
     ("instance", "instance"),
     ("crate", "crate = path::to::events_std"),
 ];
@@ -19,6 +20,7 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("ScheduledSync", "scheduled_sync"),
     ("HealthCheck", "health_check"),
     ("Redact", "redact"),
+    ("Webhooks", "webhooks"),
 ];
 
 /// The options.

@@ -2,7 +2,7 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE];
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -192,4 +192,28 @@ const ENGINE: &[&str] = &[
         expires_at BIGINT NOT NULL,
         fence BIGINT NOT NULL
     )",
+];
+
+/// Deliveries. `fence` grows with each attempt that starts: who started before can write no end any more.
+const WEBHOOKS: &[&str] = &[
+    "CREATE TABLE events_webhooks (
+        id {id},
+        integration_id BIGINT NOT NULL REFERENCES events_integrations (id) ON DELETE CASCADE,
+        provider TEXT NOT NULL,
+        provider_delivery_id TEXT NOT NULL,
+        event_type TEXT,
+        payload {bytes} NOT NULL,
+        headers TEXT NOT NULL,
+        status TEXT NOT NULL DEFAULT 'pending',
+        error TEXT,
+        attempts BIGINT NOT NULL DEFAULT 0,
+        fence BIGINT NOT NULL DEFAULT 0,
+        processed_at BIGINT,
+        created_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL
+    )",
+    "CREATE UNIQUE INDEX events_webhooks_once ON events_webhooks (integration_id, provider_delivery_id)",
+    "CREATE INDEX events_webhooks_integration ON events_webhooks (integration_id, id)",
+    "CREATE INDEX events_webhooks_failed ON events_webhooks (id) WHERE status = 'failed'",
+    "CREATE INDEX events_webhooks_old ON events_webhooks (updated_at) WHERE status IN ('processed', 'failed')",
 ];

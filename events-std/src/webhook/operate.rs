@@ -1,0 +1,348 @@
+//! What an operator does with stored deliveries: looks at them, replays them, queues those again that failed.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use events_core::{BoxError, Job, PushError};
+use sea_orm::Value;
+
+use super::process::{LISTENER, shortened, unique_key};
+use super::{IntegrationWebhook, WebhookError, WebhookReceived, WebhookStatus, rows};
+use crate::integration::{
+    Integration, IntegrationError, Integrations, IntegrationsBuilder, Within,
+};
+use crate::operation::{Direction, IntegrationLog};
+use crate::store::{self, StoreError};
+
+/// Which deliveries are listed: all, unless something is named.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct WebhookFilter {
+    integration: Option<i64>,
+    status: Option<WebhookStatus>,
+    event_type: Option<String>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+impl WebhookFilter {
+    /// All.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of this integration.
+    pub fn integration(mut self, id: i64) -> Self {
+        self.integration = Some(id);
+        self
+    }
+
+    /// Whose processing stands so.
+    pub fn status(mut self, status: WebhookStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Of this event type.
+    pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
+        self.event_type = Some(event_type.into());
+        self
+    }
+
+    /// With an id below this: the last of the page before.
+    pub fn before(mut self, id: i64) -> Self {
+        self.before = Some(id);
+        self
+    }
+
+    /// So many at most.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The statement, and its values.
+    fn statement(self) -> (String, Vec<Value>) {
+        let wanted: [(&str, Option<Value>); 4] = [
+            ("integration_id =", self.integration.map(Value::from)),
+            (
+                "status =",
+                self.status.map(|status| status.to_string().into()),
+            ),
+            ("event_type =", self.event_type.map(Value::from)),
+            ("id <", self.before.map(Value::from)),
+        ];
+        let mut sql = format!("SELECT {} FROM events_webhooks", rows::COLUMNS);
+        let mut values = Vec::new();
+        for (column, value) in wanted {
+            let Some(value) = value else { continue };
+            sql += if values.is_empty() {
+                " WHERE "
+            } else {
+                " AND "
+            };
+            values.push(value);
+            // A text takes all that is written.
+            let _ = write!(sql, "{column} ${}", values.len());
+        }
+        sql += " ORDER BY id DESC";
+        if let Some(limit) = self.limit {
+            values.push(i64::from(limit).into());
+            let _ = write!(sql, " LIMIT ${}", values.len());
+        }
+        (sql, values)
+    }
+}
+
+/// How long processed deliveries are kept.
+#[derive(Clone, Copy, Debug)]
+struct Retention(Option<Duration>);
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self(Some(Duration::from_hours(30 * 24)))
+    }
+}
+
+impl IntegrationsBuilder {
+    /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
+    /// `None`. One that is forgotten is no duplicate any more, should the provider send it again.
+    pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
+        self.part(Retention(time))
+    }
+}
+
+impl Integrations {
+    /// The delivery with this id.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn webhook(&self, id: i64) -> Result<Option<IntegrationWebhook>, WebhookError> {
+        let sql = format!(
+            "SELECT {} FROM events_webhooks WHERE id = $1",
+            rows::COLUMNS
+        );
+        let row = self.store().read_row(sql, [id.into()]).await?;
+        Ok(row.as_ref().map(rows::read).transpose()?)
+    }
+
+    /// The deliveries that fit, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn list_webhooks(
+        &self,
+        filter: WebhookFilter,
+    ) -> Result<Vec<IntegrationWebhook>, WebhookError> {
+        let (sql, values) = filter.statement();
+        let rows = self.store().read_rows(sql, values).await?;
+        Ok(rows.iter().map(rows::read).collect::<Result<_, _>>()?)
+    }
+
+    /// Lets the provider's handler have a stored delivery once more: the same bytes and all headers, of which those that
+    /// look secret were masked. Fires no [`WebhookReceived`], changes no status, and writes an entry of the operation
+    /// log, `webhook_replay`, which is given back: it tells whether the handler was successful.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such delivery, the task has a transaction open, or the database fails. What the handler says is no
+    /// error of this.
+    pub async fn replay_webhook(&self, id: i64) -> Result<IntegrationLog, WebhookError> {
+        if self.store().is_open_here() {
+            return Err(StoreError::TransactionOpen.into());
+        }
+        let webhook = self.webhook(id).await?.ok_or(WebhookError::NotFound(id))?;
+        let integration = self.integration_of(&webhook).await?;
+        let began = self.events().now();
+        let (delivery_id, event_type) = (
+            webhook.provider_delivery_id.clone(),
+            webhook.event_type.clone(),
+        );
+        let handled = self.apart(integration, webhook).await;
+        let status = if handled.is_ok() { "success" } else { "failed" };
+        let spent = (self.events().now() - began).num_milliseconds();
+        let (error, id) = match handled {
+            Ok(id) => (None, id),
+            Err((error, id)) => (Some(shortened(&error.to_string())), id),
+        };
+        let log = IntegrationLog {
+            external_id: Some(delivery_id),
+            summary: event_type,
+            error,
+            duration_ms: u64::try_from(spent).ok(),
+            ..IntegrationLog::new(id, "webhook_replay", Direction::Inbound, status)
+        };
+        Ok(self.log_operation(log).await?)
+    }
+
+    /// Runs the handler in a task of its own, so that a panic is its failure. Gives the integration's id beside what it
+    /// says.
+    async fn apart(
+        &self,
+        integration: Integration,
+        webhook: IntegrationWebhook,
+    ) -> Result<i64, (BoxError, i64)> {
+        use tracing::Instrument;
+        use tracing::instrument::WithSubscriber;
+
+        let (engine, id) = (self.with_events(&self.events()), integration.id);
+        let handling = async move { engine.handle_webhook(integration, webhook, None).await };
+        let handling = self.events().scope(handling).in_current_span();
+        match tokio::spawn(handling.with_current_subscriber()).await {
+            Ok(Ok(())) => Ok(id),
+            Ok(Err(error)) => Err((error, id)),
+            Err(error) => Err((error.into(), id)),
+        }
+    }
+
+    async fn integration_of(
+        &self,
+        webhook: &IntegrationWebhook,
+    ) -> Result<Integration, IntegrationError> {
+        let id = webhook.integration_id;
+        self.find(id).await?.ok_or(IntegrationError::NotFound(id))
+    }
+
+    /// Queues a delivery again whose processing failed, with all its attempts: it is pending then. Its parked job is
+    /// deleted. So is done with one that is pending or processing but has no job any more, as where somebody deleted it.
+    /// Fires no [`WebhookReceived`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no such delivery, it is processed or its job waits or runs, or the database fails.
+    pub async fn recover_webhook(&self, id: i64) -> Result<IntegrationWebhook, WebhookError> {
+        let recovered = self
+            .transaction(async |tx| self.within(tx).recover_webhook(id).await)
+            .await?;
+        self.store().pushed().notify_waiters();
+        Ok(recovered)
+    }
+
+    /// As [`recover_webhook`](Self::recover_webhook), for all that failed, of one integration where it is named. How
+    /// many they were; one that fails again meanwhile is left alone.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails. What was queued until then stays so.
+    pub async fn recover_webhooks(&self, integration: Option<i64>) -> Result<u64, WebhookError> {
+        const SOME: u32 = 100;
+        let (mut recovered, mut before) = (0, i64::MAX);
+        loop {
+            let mut filter = WebhookFilter::new()
+                .status(WebhookStatus::Failed)
+                .before(before)
+                .limit(SOME);
+            if let Some(id) = integration {
+                filter = filter.integration(id);
+            }
+            let failed = self.list_webhooks(filter).await?;
+            let Some(last) = failed.last() else {
+                return Ok(recovered);
+            };
+            before = last.id;
+            for webhook in failed {
+                match self.recover_webhook(webhook.id).await {
+                    Ok(_) => recovered += 1,
+                    // Somebody else was faster.
+                    Err(WebhookError::NotFailed { .. } | WebhookError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    /// Forgets deliveries that were processed, or have failed, longer ago than the retention; how many. Those whose job
+    /// waits or runs stay.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn prune_webhooks(&self) -> Result<u64, WebhookError> {
+        const SOME: u64 = 1_000;
+        let Retention(Some(kept)) = *self.part::<Retention>() else {
+            return Ok(0);
+        };
+        let now = self.events().now();
+        let kept = TimeDelta::from_std(kept).ok();
+        let Some(before) = kept.and_then(|kept| now.checked_sub_signed(kept)) else {
+            return Ok(0);
+        };
+        let sql = format!(
+            "DELETE FROM events_webhooks WHERE id IN (SELECT id FROM events_webhooks \
+             WHERE status IN ('processed', 'failed') AND updated_at < $1 ORDER BY updated_at LIMIT {SOME})"
+        );
+        let mut forgotten = 0;
+        loop {
+            let some = store::execute(self.store().writer(), &*sql, [store::time(before)]).await?;
+            forgotten += some;
+            if some < SOME {
+                return Ok(forgotten);
+            }
+        }
+    }
+}
+
+impl Within<'_> {
+    /// As [`Integrations::recover_webhook`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn recover_webhook(&self, id: i64) -> Result<IntegrationWebhook, WebhookError> {
+        let lock = store::for_update(self.tx());
+        let sql = format!(
+            "SELECT {} FROM events_webhooks WHERE id = $1{lock}",
+            rows::COLUMNS
+        );
+        let row = store::row(self.tx(), sql, [id.into()]).await?;
+        let webhook = rows::read(&row.ok_or(WebhookError::NotFound(id))?)?;
+        let status = webhook.status;
+        let key = unique_key(webhook.integration_id, &webhook.provider_delivery_id);
+        let job: [Value; 2] = [LISTENER.into(), key.into()];
+        let live = "SELECT id FROM events_jobs WHERE listener = $1 AND unique_key = $2 AND state IN (0, 1)";
+        let lives = store::row(self.tx(), live, job.clone()).await?.is_some();
+        if status == WebhookStatus::Processed || lives {
+            return Err(WebhookError::NotFailed { id, status });
+        }
+        let parked =
+            "DELETE FROM events_jobs WHERE state = 3 AND listener = $1 AND unique_key = $2";
+        store::execute(self.tx(), parked, job).await?;
+        let integration = self.integrations().integration_of(&webhook).await?;
+        self.push_processing(WebhookReceived {
+            integration,
+            provider_key: webhook.provider,
+            provider_delivery_id: webhook.provider_delivery_id,
+            event_type: webhook.event_type,
+        })
+        .await?;
+        let sql = format!(
+            "UPDATE events_webhooks SET status = 'pending', attempts = 0, fence = fence + 1, updated_at = $2 \
+             WHERE id = $1 RETURNING {}",
+            rows::COLUMNS
+        );
+        let row = store::row(self.tx(), sql, [id.into(), store::time(self.now())]).await?;
+        Ok(rows::read(&row.ok_or(WebhookError::NotFound(id))?)?)
+    }
+
+    /// Writes the processing job alone: the announcement and the jobs of the app's listeners were written once.
+    async fn push_processing(&self, event: WebhookReceived) -> Result<(), IntegrationError> {
+        let push = async |jobs: Vec<Job>| {
+            let own: Vec<Job> = jobs
+                .into_iter()
+                .filter(|job| job.listener == LISTENER)
+                .collect();
+            if own.is_empty() {
+                return Err(PushError::Failed(
+                    "the dispatcher has no listener that processes webhooks".into(),
+                ));
+            }
+            let written = store::write(self.tx(), &own).await;
+            written.map_err(|error| PushError::Failed(error.into()))
+        };
+        self.tx().events().dispatch_jobs(&event, push).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! What is not accepted: each reason has its status, is counted and is logged, without anything secret.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::response::{IntoResponse, Response};
+use events_core::BoxError;
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::Refused;
+use crate::integration::{IntegrationError, Integrations};
+
+/// Why a request is not accepted.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Its body is larger than is read.
+    TooLarge,
+    /// Its body took too long.
+    TooSlow,
+    /// Its body broke off.
+    BrokenOff,
+    UnknownProvider,
+    /// The provider has no webhooks.
+    Incapable,
+    /// There is no such active integration of the provider.
+    UnknownIntegration,
+    /// Without an id in the path, too many could be meant.
+    TooManyCandidates,
+    NotGenuine(Refused),
+    /// The provider made no verifier of the integration.
+    NoVerifier(BoxError),
+    /// The secrets of two integrations verify it.
+    Ambiguous,
+    /// The provider does not answer this challenge.
+    NoAnswer,
+    /// Neither a `POST` nor a `GET`.
+    Method,
+    /// Our own failure.
+    Failed(IntegrationError),
+    /// A verifier, or another part of a provider, panicked.
+    Panicked,
+}
+
+impl From<IntegrationError> for Refusal {
+    fn from(error: IntegrationError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BrokenOff | Self::Incapable | Self::TooManyCandidates => StatusCode::BAD_REQUEST,
+            Self::UnknownProvider | Self::UnknownIntegration => StatusCode::NOT_FOUND,
+            Self::NotGenuine(_) | Self::NoVerifier(_) | Self::Ambiguous | Self::NoAnswer => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The word under which it is counted and logged.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::BrokenOff => "broken_off",
+            Self::UnknownProvider => "unknown_provider",
+            Self::Incapable => "no_webhooks",
+            Self::UnknownIntegration => "unknown_integration",
+            Self::TooManyCandidates => "too_many_candidates",
+            Self::NotGenuine(refused) => refused.as_str(),
+            Self::NoVerifier(_) => "no_verifier",
+            Self::Ambiguous => "ambiguous",
+            Self::NoAnswer => "no_answer",
+            Self::Method => "method",
+            Self::Failed(_) => "failed",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// What the sender is told: nothing that helps to forge.
+    fn told(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "the body is larger than 1 MiB",
+            Self::TooSlow => "the body took too long",
+            Self::BrokenOff => "the body broke off",
+            Self::UnknownProvider => "there is no such provider",
+            Self::Incapable => "the provider has no webhooks",
+            Self::UnknownIntegration => "there is no such integration",
+            Self::TooManyCandidates => {
+                "too many integrations could be meant: put the id into the path, /{provider}/{id}/webhook"
+            }
+            Self::NotGenuine(_) | Self::NoVerifier(_) | Self::Ambiguous => {
+                "the delivery is not verified"
+            }
+            Self::NoAnswer => "the challenge is not answered",
+            Self::Method => "deliver with POST",
+            Self::Failed(_) | Self::Panicked => "the delivery was not stored: send it again",
+        }
+    }
+
+    /// What is logged beside the reason.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotGenuine(refused) => Some(refused.to_string()),
+            Self::NoVerifier(error) => Some(error.to_string()),
+            Self::Failed(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Counts and logs it, and answers.
+    pub(super) fn answer(&self, integrations: &Integrations, asked: &Asked) -> Response {
+        let reason = self.reason();
+        integrations.part::<Refusals>().count(reason);
+        let status = self.status();
+        tracing::warn!(
+            provider = asked.provider.as_deref(),
+            integration = asked.integration,
+            reason,
+            status = status.as_u16(),
+            detail = self.detail(),
+            "a webhook was refused"
+        );
+        answer(status, &json!({ "error": self.told() }))
+    }
+}
+
+/// JSON.
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (status, headers, body.to_string()).into_response()
+}
+
+/// Whom a request names, as far as it is one of ours: what a stranger makes up is not logged.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) provider: Option<String>,
+    pub(super) integration: Option<i64>,
+}
+
+/// How often each reason was given in this process.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Refusals {
+    fn count(&self, reason: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(reason).or_default() += 1;
+    }
+}
+
+impl Integrations {
+    /// How many webhooks this process refused, by reason, as `wrong_signature`: for a monitor. Each was also logged.
+    #[must_use]
+    pub fn webhook_refusals(&self) -> BTreeMap<&'static str, u64> {
+        let refusals = self.part::<Refusals>();
+        let counts = refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
+    }
+}

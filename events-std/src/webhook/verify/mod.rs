@@ -1,0 +1,112 @@
+//! Verifiers: what proves that a delivery comes from the provider.
+
+mod github;
+mod hmac;
+mod keys;
+mod standard;
+mod stripe;
+#[cfg(test)]
+mod tests;
+mod time;
+mod zendesk;
+
+pub use github::GitHub;
+pub use hmac::HmacSha256;
+pub use standard::StandardWebhooks;
+pub use stripe::Stripe;
+pub use zendesk::Zendesk;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Request;
+
+/// What proves that a delivery comes from the provider, and finds in it what the provider says of it.
+///
+/// Those of the usual schemes are ready: [`GitHub`], [`Stripe`], [`Zendesk`], [`StandardWebhooks`], [`HmacSha256`].
+/// Whoever writes another compares in constant time (crate `subtle`), on the raw bytes of the body, and panics at nothing
+/// that a stranger may send.
+pub trait Verifier: Send + Sync {
+    /// Whether the delivery is genuine.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    fn verify(&self, request: &Request<'_>) -> Result<(), Refused>;
+
+    /// The provider's id of a delivery that is genuine, where it gives one: a second one with the same id is a duplicate.
+    fn delivery_id(&self, request: &Request<'_>) -> Option<String> {
+        let _ = request;
+        None
+    }
+
+    /// What a delivery that is genuine says has happened.
+    fn event_type(&self, request: &Request<'_>) -> Option<String> {
+        let _ = request;
+        None
+    }
+}
+
+/// Why a delivery is refused. It holds nothing that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// A header is missing.
+    #[error("the header `{0}` is missing")]
+    Missing(String),
+    /// A header is repeated, or not of its form.
+    #[error("the header `{0}` is repeated or not of its form")]
+    Malformed(String),
+    /// It was signed too long ago, or in the future.
+    #[error("it was signed too long ago, or in the future")]
+    Outdated,
+    /// No signature fits.
+    #[error("no signature fits")]
+    Signature,
+    /// A secret on our side cannot prove anything, so that nothing is accepted with it.
+    #[error("a secret of the integration is unfit: {0}")]
+    UnfitSecret(&'static str),
+    /// Another reason, of a verifier that is not from here. It must hold nothing that was sent.
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+impl Refused {
+    /// The word under which it is counted.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing_header",
+            Self::Malformed(_) => "malformed_header",
+            Self::Outdated => "outdated",
+            Self::Signature => "wrong_signature",
+            Self::UnfitSecret(_) => "unfit_secret",
+            Self::Other(_) => "not_genuine",
+        }
+    }
+}
+
+/// What most providers write at the top of their JSON.
+#[derive(Deserialize)]
+struct Top {
+    id: Option<Value>,
+    #[serde(rename = "type")]
+    event_type: Option<Value>,
+}
+
+/// The `id` at the top of the body, if it is a text.
+fn id_in(request: &Request<'_>) -> Option<String> {
+    text(request.json::<Top>()?.id?)
+}
+
+/// The `type` at the top of the body, if it is a text.
+fn type_in(request: &Request<'_>) -> Option<String> {
+    text(request.json::<Top>()?.event_type?)
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,189 @@
+//! Limits of size and time, over real connections too.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::hub::{HubBench, Sent, ask, queued, send};
+use crate::kit::on_both;
+
+/// A body that never ends, and counts what is taken of it.
+fn endless(taken: std::sync::Arc<std::sync::atomic::AtomicUsize>) -> Body {
+    let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+    Body::new(Endless { chunk, taken })
+}
+
+struct Endless {
+    chunk: Bytes,
+    taken: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl axum::body::HttpBody for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        self.taken
+            .fetch_add(self.chunk.len(), std::sync::atomic::Ordering::Relaxed);
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(self.chunk.clone()))))
+    }
+}
+
+/// Better: 413 before the body is buffered whole, whether or not its length is declared.
+async fn a_large_body_is_not_read_to_its_end(url: String) {
+    let hub = HubBench::new(url).await;
+    let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let request = Request::post("/hub/webhook").body(endless(taken.clone()));
+    let (status, _) = ask(&hub.router, request.unwrap()).await;
+    assert_eq!(status.as_u16(), 413);
+    let read = taken.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(read <= 2 * 1024 * 1024, "{read}");
+    // Where it is declared, nothing is read.
+    taken.store(0, std::sync::atomic::Ordering::Relaxed);
+    let declared = Request::post("/hub/webhook").header("content-length", 1024 * 1024 + 1);
+    let declared = declared.body(endless(taken.clone())).unwrap();
+    assert_eq!(ask(&hub.router, declared).await.0.as_u16(), 413);
+    assert_eq!(taken.load(std::sync::atomic::Ordering::Relaxed), 0);
+    // The largest there may be.
+    let largest = "x".repeat(1024 * 1024);
+    assert_eq!(hub.send("d-1", "push", &largest).await, queued());
+}
+
+/// A server of the routes on a port of its own.
+async fn serve(hub: &HubBench) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = hub.router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// Sends a delivery over a connection of its own; the whole answer.
+async fn over(address: std::net::SocketAddr, sent: &Sent) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let headers = sent.headers.iter();
+    let headers: Vec<String> = headers
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request = format!(
+        "POST {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}content-length: {}\r\n\r\n",
+        sent.path,
+        headers.concat(),
+        sent.body.len()
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    connection.write_all(&sent.body).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Half-open connections keep no good request waiting.
+async fn half_open_connections_keep_nobody_waiting(url: String) {
+    let many = if std::env::var_os("EVENTS_FAULTS").is_some() {
+        1_000
+    } else {
+        100
+    };
+    let hub = HubBench::new(url).await;
+    let address = serve(&hub).await;
+    let mut half = Vec::new();
+    for number in 0..many {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let begun: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"POST /hub/webhook HTTP/1.1\r\nhost: x\r\nx-half: ",
+            _ => b"POST /hub/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+        };
+        connection.write_all(begun).await.unwrap();
+        half.push(connection);
+    }
+    let mut fastest = Duration::MAX;
+    for number in 0..5 {
+        let began = std::time::Instant::now();
+        let answer = over(address, &Sent::new(&format!("d-{number}"), "push", "{}")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        fastest = fastest.min(began.elapsed());
+    }
+    // The machine may be busy with other tests: the fastest of five tells.
+    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    drop(half);
+}
+
+/// Bytes that are no delivery, over a connection: an answer or a closed connection, and no panic.
+async fn noise_is_answered(url: String) {
+    let hub = HubBench::new(url).await;
+    let address = serve(&hub).await;
+    for noise in [
+        &b"\x00\xff\xfe\r\n\r\n"[..],
+        b"POST /hub/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n",
+        b"POST /%ff/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"POST /hub/%00/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"POST /hub/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-hub-signature-256: \xff\r\n\r\n",
+        b"POST /hub/webhook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /hub/webhook?%ff=%&&&=;a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"GET /hub/-9223372036854775809/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(noise).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // A server may reset a connection that made no sense to it.
+        let _ = connection.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains(" 200 ") && !answer.contains(" 500 "), "{answer}");
+    }
+    let answer = over(address, &Sent::new("d-1", "push", "{}")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(hub.bench.count("events_webhooks").await, 1);
+}
+
+/// A body that does not come is given up after 10 s.
+#[test]
+fn a_slow_body_is_given_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let hub = HubBench::new("sqlite::memory:".to_owned()).await;
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let body = Body::new(Silent);
+        let request = Request::post("/hub/webhook").body(body).unwrap();
+        assert_eq!(ask(&hub.router, request).await.0.as_u16(), 408);
+        assert_eq!(began.elapsed().as_secs(), 10);
+        tokio::time::resume();
+        assert_eq!(
+            send(&hub.router, &Sent::new("d-1", "push", "{}")).await,
+            queued()
+        );
+    });
+}
+
+/// A body of which nothing comes.
+struct Silent;
+
+impl axum::body::HttpBody for Silent {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+on_both!(
+    a_large_body_is_not_read_to_its_end,
+    half_open_connections_keep_nobody_waiting,
+    noise_is_answered,
+);

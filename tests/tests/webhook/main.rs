@@ -1,0 +1,14 @@
+//! Webhooks, from the request to the handler, on SQLite and on Postgres alike. The Postgres half asks for
+//! `EVENTS_TEST_POSTGRES_URL`, and skips visibly without it.
+
+mod accept;
+mod challenge;
+mod deliveries;
+mod hub;
+#[allow(dead_code, reason = "the engine's suite uses the rest")]
+#[path = "../engine/kit.rs"]
+mod kit;
+mod limits;
+mod operate;
+mod process;
+mod race;

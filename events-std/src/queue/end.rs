@@ -97,7 +97,10 @@ async fn set_all(
     }
     let backend = connection.get_database_backend();
     let (held, values) = if backend == DbBackend::Postgres {
-        let held = "FROM unnest($2::text::bigint[], $3::text::bigint[]) AS held (i, f) WHERE id = i AND fence = f";
+        // Without the ids by themselves the planner may read the whole index of running jobs, which is long where a
+        // vacuum has not come by.
+        let held = "FROM unnest($2::text::bigint[], $3::text::bigint[]) AS held (i, f) \
+                    WHERE id = ANY($2::text::bigint[]) AND id = i AND fence = f";
         let ids = array(holds.iter().map(|hold| hold.id));
         let fences = array(holds.iter().map(|hold| hold.fence));
         (held, vec![ids, fences])

@@ -51,10 +51,18 @@ impl Other {
     }
 }
 
+/// The look for orphans may take this part of the time: while Postgres keeps old versions of rows, it steps over all jobs
+/// that have run since.
+const PART: u32 = 20;
+
 /// What a worker has seen of the others: each one's heartbeat, and since when it has not changed. Only this machine's
 /// own steady clock counts, so that clocks that differ, or are set, make nobody dead.
 #[derive(Default)]
-pub(super) struct Watch(HashMap<i64, (i64, Instant)>);
+pub(super) struct Watch {
+    seen: HashMap<i64, (i64, Instant)>,
+    /// When it may look for orphans again.
+    orphans: Option<Instant>,
+}
 
 impl Watch {
     fn is_dead(&mut self, other: &Other) -> bool {
@@ -62,7 +70,10 @@ impl Watch {
             life_of(&other.boot, path, *place)
         });
         let now = Instant::now();
-        let seen = self.0.entry(other.id).or_insert((other.heartbeat_at, now));
+        let seen = self
+            .seen
+            .entry(other.id)
+            .or_insert((other.heartbeat_at, now));
         if seen.0 != other.heartbeat_at {
             *seen = (other.heartbeat_at, now);
         }
@@ -92,7 +103,7 @@ pub(super) async fn reclaim(
         .map(Other::read)
         .collect::<Result<Vec<_>, _>>()?;
     watch
-        .0
+        .seen
         .retain(|id, _| others.iter().any(|other| other.id == *id));
     let mut processes: BTreeMap<_, (Vec<&Other>, bool)> = BTreeMap::new();
     for other in &others {
@@ -109,7 +120,11 @@ pub(super) async fn reclaim(
             crashed.extend(take_over(store, me, dead, *lives, now).await?);
         }
     }
-    release_orphans(store, now).await?;
+    let began = Instant::now();
+    if watch.orphans.is_none_or(|at| began >= at) {
+        release_orphans(store, now).await?;
+        watch.orphans = Some(Instant::now() + began.elapsed() * PART);
+    }
     Ok(crashed)
 }
 

@@ -6,6 +6,8 @@ mod args;
 mod failed;
 mod queue;
 mod text;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 mod work;
 
 use std::io::{self, Write};
@@ -20,10 +22,13 @@ use crate::store::{Store, StoreError};
 
 use failed::FailedCommand;
 use queue::QueueCommand;
+#[cfg(feature = "webhooks")]
+use webhooks::WebhooksCommand;
 use work::WorkArgs;
 
 /// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`,
-/// each with `--json`.
+/// each with `--json`; with the feature `webhooks` also `webhooks list|show|replay|recover`, for which the dispatcher has
+/// [`Integrations`](crate::Integrations) as its state.
 ///
 /// A program mounts it beside its own subcommands:
 ///
@@ -72,6 +77,10 @@ enum Action {
     /// See how the queues stand
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Look at the webhooks that were delivered, and have them processed again
+    #[cfg(feature = "webhooks")]
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Bring the tables of the store up to date
     Migrate {
         /// Print JSON
@@ -117,6 +126,23 @@ pub enum CommandError {
     /// Jobs that were named are not there, or not parked. What was asked for is done for all others.
     #[error("not parked: {}", listed(.0))]
     NotParked(Vec<JobId>),
+    /// The webhooks could not be read or changed.
+    #[cfg(feature = "webhooks")]
+    #[error(transparent)]
+    Webhook(#[from] crate::webhook::WebhookError),
+    /// The handler of a webhook that was replayed failed.
+    #[cfg(feature = "webhooks")]
+    #[error("the handler of the webhook {id} failed: {error}")]
+    Replay {
+        /// The webhook.
+        id: i64,
+        /// What the handler said.
+        error: String,
+    },
+    /// Webhooks that were named cannot be queued again. What was asked for is done for all others.
+    #[cfg(feature = "webhooks")]
+    #[error("{}", sentences(.0))]
+    NotRecovered(Vec<crate::webhook::WebhookError>),
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
@@ -125,6 +151,21 @@ pub enum CommandError {
 fn listed(ids: &[JobId]) -> String {
     let ids: Vec<String> = ids.iter().map(JobId::to_string).collect();
     ids.join(", ")
+}
+
+#[cfg(feature = "webhooks")]
+fn sentences(errors: &[crate::webhook::WebhookError]) -> String {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    errors.join("; ")
+}
+
+/// The integrations of the dispatcher.
+#[cfg(feature = "webhooks")]
+fn integrations_of(events: &Events) -> Result<crate::integration::Integrations, CommandError> {
+    use crate::integration::Integrations;
+
+    let found = events.scope_sync(Integrations::current);
+    found.map_err(|error| CommandError::Webhook(error.into()))
 }
 
 impl Command {
@@ -164,6 +205,11 @@ impl Command {
             Action::Work(args) => args.run(store, events, output).await,
             Action::Failed(command) => command.run(store, events, output).await,
             Action::Queue(command) => command.run(store, events, output).await,
+            #[cfg(feature = "webhooks")]
+            Action::Webhooks(command) => {
+                let (integrations, now) = (integrations_of(events)?, events.now());
+                command.run(&integrations, now, output).await
+            }
             Action::Migrate { json } => {
                 store.migrate().await?;
                 if json {

@@ -82,11 +82,11 @@ pub(super) async fn accept(
         let within = integrations.within(tx);
         within.receive(integration, told, &request).await
     });
-    Ok(if stored.await? {
-        Accepted::Queued
-    } else {
-        Accepted::Duplicate
-    })
+    if !stored.await? {
+        return Ok(Accepted::Duplicate);
+    }
+    integrations.prune_webhooks_now_and_then();
+    Ok(Accepted::Queued)
 }
 
 /// The one integration whose secret verifies the delivery, and what the delivery says of itself. Every candidate is

@@ -1,7 +1,8 @@
 //! What an operator does with stored deliveries: looks at them, replays them, queues those again that failed.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use events_core::{BoxError, Job, PushError};
@@ -95,6 +96,13 @@ impl WebhookFilter {
     }
 }
 
+/// How often what is too old is forgotten, where deliveries come in.
+const PRUNE: Duration = Duration::from_mins(1);
+
+/// When this process last forgot what is too old.
+#[derive(Debug, Default)]
+struct Pruned(Mutex<Option<Instant>>);
+
 /// How long processed deliveries are kept.
 #[derive(Clone, Copy, Debug)]
 struct Retention(Option<Duration>);
@@ -107,7 +115,7 @@ impl Default for Retention {
 
 impl IntegrationsBuilder {
     /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
-    /// `None`. One that is forgotten is no duplicate any more, should the provider send it again.
+    /// `None`. The routes forget them as new ones come in. One that is forgotten is no duplicate any more, should the provider send it again.
     pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
         self.part(Retention(time))
     }
@@ -252,6 +260,22 @@ impl Integrations {
                 }
             }
         }
+    }
+
+    /// Forgets what is too old, in a task of its own, if this process has not just done so.
+    pub(super) fn prune_webhooks_now_and_then(&self) {
+        let pruned = self.part::<Pruned>();
+        let mut last = pruned.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < PRUNE) {
+            return;
+        }
+        *last = Some(Instant::now());
+        let engine = self.with_events(&self.events());
+        tokio::spawn(async move {
+            if let Err(error) = engine.prune_webhooks().await {
+                tracing::warn!(%error, "old webhooks could not be forgotten: it will be tried again");
+            }
+        });
     }
 
     /// Forgets deliveries that were processed, or have failed, longer ago than the retention; how many. Those whose job

@@ -173,7 +173,8 @@ impl Integrations {
             attempt,
             events: self.events(),
         };
-        webhooks.process(delivery).await
+        // So the provider finds the service: `Integrations::current`.
+        self.events().scope(webhooks.process(delivery)).await
     }
 
     /// Writes that a delivery is processed, and the entry of the operation log.

@@ -10,8 +10,8 @@ use chrono::TimeDelta;
 use events_core::{BoxError, EventsBuilder, listener};
 use events_std::webhook::{self, Answer, Challenge, Delivery, GitHub, Handlers, Verifier};
 use events_std::{
-    Integration, NewIntegration, NoMetadata, Provider, WebhookReceived, WebhookStatus, Webhooks,
-    Worker, provider,
+    Integration, Integrations, NewIntegration, NoMetadata, Provider, WebhookReceived,
+    WebhookStatus, Webhooks, Worker, provider,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode};
@@ -57,6 +57,8 @@ pub(crate) struct Script {
 pub(crate) struct Hub {
     pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) generic: bool,
+    /// Prints what it handles.
+    pub(crate) tells: bool,
 }
 
 #[provider(Webhooks, instance)]
@@ -108,6 +110,11 @@ impl Hub {
     }
 
     async fn take(&self, handler: &'static str, delivery: Delivery) -> Result<(), BoxError> {
+        // The service that processes it, as its methods are called.
+        Integrations::current()?;
+        if self.tells {
+            println!("handling {}", delivery.webhook.provider_delivery_id);
+        }
         let (fate, gate) = {
             let mut script = self.script.lock().unwrap();
             let attempt = delivery.attempt.map(|attempt| attempt.number);

@@ -3,8 +3,10 @@
 
 mod accept;
 mod challenge;
+mod command;
 mod deliveries;
 mod hub;
+mod kill;
 #[allow(dead_code, reason = "the engine's suite uses the rest")]
 #[path = "../engine/kit.rs"]
 mod kit;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use events_std::webhook::{WebhookError, WebhookFilter};
 use events_std::{FailedFilter, IntegrationWebhook, StoreError, WebhookStatus};
 
-use crate::hub::{Fate, HubBench, duplicate, queued};
+use crate::hub::{Fate, HubBench, duplicate, queued, until};
 use crate::kit::on_both;
 
 use WebhookStatus::{Failed, Pending, Processed};
@@ -199,7 +199,25 @@ async fn old_deliveries_are_forgotten(url: String) {
     );
 }
 
+/// The routes forget what is too old by themselves.
+async fn the_routes_forget_what_is_too_old(url: String) {
+    let hub = HubBench::new(url).await;
+    hub.execute(
+        "INSERT INTO events_webhooks (integration_id, provider, provider_delivery_id, payload, headers, status, \
+         created_at, updated_at) VALUES (1, 'hub', 'old', '', '{}', 'processed', 0, 0)",
+    )
+    .await;
+    hub.bench.clock.advance(TimeDelta::days(31));
+    hub.send("d-1", "push", "{}").await;
+    until("the old one is forgotten", async || {
+        hub.rows().await.len() == 1
+    })
+    .await;
+    assert_eq!(hub.only_row().await.provider_delivery_id, "d-1");
+}
+
 on_both!(
+    the_routes_forget_what_is_too_old,
     a_list_is_filtered,
     a_replay_runs_the_handler_on_what_was_stored,
     a_replay_that_fails_says_so,

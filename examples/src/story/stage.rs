@@ -8,17 +8,21 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use events_core::ManualClock;
 use events_std::{
-    Integration, IntegrationFilter, NewIntegration, Scheduler, Store, SyncRun, SyncStart, Worker,
+    Integration, IntegrationFilter, ItemFilter, ItemStatus, NewIntegration, RunState, Scheduler,
+    Store, SyncStart, Worker,
 };
 use helpdesk_listeners::{Desk, Timeline};
 use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval, interval_at};
 
 use super::api;
 use crate::{App, Error, Time};
 
 /// How often progress is told.
 const UPDATE: Duration = Duration::from_millis(100);
+
+/// So far is the clock set forward at once.
+const HURRY: TimeDelta = TimeDelta::seconds(15);
 
 /// A Monday morning: 2026-01-05 09:00 UTC.
 const MORNING: i64 = 1_767_603_600;
@@ -105,45 +109,80 @@ impl Stage {
         for start in started {
             if let SyncStart::Enumerated(run) = start {
                 self.tell("scheduler", &format!("{} tickets found", run.enumerated))?;
-                self.follow(run).await?;
             }
         }
         self.work().await
     }
 
-    /// Works at the tickets of a run, and tells how far that has come.
-    async fn follow(&self, run: SyncRun) -> Result<(), Error> {
-        let integrations = &self.app.integrations;
-        let id = run.id;
-        let mut finished = pin!(integrations.finish(run));
+    /// Works at all tickets and jobs until none is left, and tells how far that has come. While all that is left waits
+    /// for its next attempt, the clock is set forward.
+    pub(super) async fn work(&self) -> Result<(), Error> {
+        let App {
+            store,
+            events,
+            integrations,
+        } = &self.app;
+        let worker = Worker::new(events, store)
+            .sync_items(integrations)
+            .poll_every(Duration::from_millis(5));
+        let mut drained = pin!(worker.drain());
+        let mut look = interval(Duration::from_millis(20));
+        let mut told = String::new();
         let mut update = interval_at(Instant::now() + UPDATE, UPDATE);
         loop {
             tokio::select! {
                 biased;
-                run = &mut finished => return run.map(drop).map_err(Error::from),
-                _ = update.tick() => {
-                    let progress = integrations.progress(id).await?;
-                    let (done, all) = (progress.done, progress.enumerated);
-                    self.tell("progress", &format!("{done} of {all} done, {} failed", progress.failed))?;
-                }
+                left = &mut drained => return Ok(left.map(drop)?),
+                _ = update.tick() => self.tell_progress(&mut told).await?,
+                _ = look.tick() => if self.only_waits().await? {
+                    self.clock.advance(HURRY);
+                },
             }
         }
     }
 
-    /// Works at all jobs, while the clock is set forward: what waits for its next attempt waits milliseconds.
-    pub(super) async fn work(&self) -> Result<(), Error> {
-        let hurry = async {
-            loop {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                self.clock.advance(TimeDelta::seconds(1));
-            }
-        };
-        let worker =
-            Worker::new(&self.app.events, &self.app.store).poll_every(Duration::from_millis(5));
-        tokio::select! {
-            drained = worker.drain() => drained.map(drop).map_err(Error::from),
-            never = hurry => match never {},
+    /// Whether nothing can be done now.
+    async fn only_waits(&self) -> Result<bool, Error> {
+        let stats = self.app.store.queue_stats(&self.app.events).await?;
+        if stats
+            .queues
+            .iter()
+            .any(|queue| queue.due + queue.running > 0)
+        {
+            return Ok(false);
         }
+        for status in [ItemStatus::Processing, ItemStatus::Pending] {
+            let filter = ItemFilter::new().status(status).limit(20);
+            let items = self.app.integrations.sync_items(&filter).await?;
+            if items
+                .iter()
+                .any(|item| status == ItemStatus::Processing || item.attempts == 0)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How far the open runs have come, if that is not told yet.
+    async fn tell_progress(&self, told: &mut String) -> Result<(), Error> {
+        let integrations = &self.app.integrations;
+        let (kind, id) = OWNER;
+        let filter = IntegrationFilter::new().owner(kind, id);
+        for integration in integrations.list(filter).await? {
+            let status = integrations.sync_status(integration.id).await?;
+            let Some((run, progress)) = status.filter(|(run, _)| run.state == RunState::Open)
+            else {
+                continue;
+            };
+            let (done, failed) = (progress.done, progress.failed);
+            let what = format!("{done} of {} done, {failed} failed", run.enumerated);
+            if *told != what {
+                self.tell("progress", &what)?;
+                *told = what;
+            }
+        }
+        Ok(())
     }
 
     /// What a monitor does every minute: asks whether the account works.

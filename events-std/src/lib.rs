@@ -78,6 +78,8 @@ pub use integration::{
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 #[cfg(feature = "opentelemetry")]
 pub use opentelemetry::OpenTelemetry;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use operation::OperationFilter;
 pub use operation::{
     Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
 };
@@ -91,6 +93,7 @@ pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use request::{
     ApiRequest, ApiResponse, FailedRequest, JsonRequest, RequestAttempt, RequestError,
+    RequestFilter,
 };
 pub use request::{IntegrationRequest, Redact, RequestCompleted, RequestFailed, RequestFailure};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

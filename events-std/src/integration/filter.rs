@@ -6,6 +6,7 @@ use sea_orm::Value;
 use uuid::Uuid;
 
 use super::{HealthStatus, Integration, IntegrationError, Integrations, rows};
+use crate::store;
 
 /// Which integrations are listed: all, unless something is named.
 #[derive(Clone, Debug, Default)]
@@ -64,30 +65,21 @@ impl IntegrationFilter {
     /// The statement, and its values.
     fn statement(self) -> (String, Vec<Value>) {
         let (owner_type, owner_id) = self.owner.unzip();
-        let wanted: [(&str, Option<Value>); 6] = [
-            ("provider =", self.provider.map(Value::from)),
-            ("owner_type =", owner_type.map(Value::from)),
-            ("owner_id =", owner_id.map(Value::from)),
-            (
-                "health_status =",
-                self.health.map(|health| health.to_string().into()),
-            ),
-            ("is_active =", self.active.map(Value::from)),
-            ("id >", self.after.map(Value::from)),
-        ];
         let mut sql = format!("SELECT {} FROM events_integrations", rows::COLUMNS);
-        let mut values = Vec::new();
-        for (column, value) in wanted {
-            let Some(value) = value else { continue };
-            sql += if values.is_empty() {
-                " WHERE "
-            } else {
-                " AND "
-            };
-            values.push(value);
-            // A text takes all that is written.
-            let _ = write!(sql, "{column} ${}", values.len());
-        }
+        let mut values = store::wanted(
+            &mut sql,
+            [
+                ("provider =", self.provider.map(Value::from)),
+                ("owner_type =", owner_type.map(Value::from)),
+                ("owner_id =", owner_id.map(Value::from)),
+                (
+                    "health_status =",
+                    self.health.map(|health| health.to_string().into()),
+                ),
+                ("is_active =", self.active.map(Value::from)),
+                ("id >", self.after.map(Value::from)),
+            ],
+        );
         sql += " ORDER BY id";
         if let Some(limit) = self.limit {
             values.push(i64::from(limit).into());

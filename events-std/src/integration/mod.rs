@@ -2,6 +2,8 @@
 //! holds them all.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod age;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod builder;
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres")),

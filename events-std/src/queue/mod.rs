@@ -3,6 +3,7 @@
 mod claim;
 mod end;
 mod engine;
+mod forget;
 pub(crate) mod operate;
 mod packed;
 mod presence;
@@ -12,6 +13,7 @@ mod worker;
 
 pub(crate) use claim::Hold;
 pub use engine::StoreQueue;
+pub(crate) use forget::Aging;
 pub(crate) use presence::{Card, Presence, host};
 pub(crate) use tend::UNKNOWN_AFTER;
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use events_core::AfterCommit;
+
 use super::answer::Answer;
 use super::attempt::{Asked, RequestAttempt};
 use super::call::{ApiRequest, Ended};
@@ -29,7 +31,7 @@ impl ApiRequest<'_> {
         mut attempt: impl FnMut(RequestAttempt) -> F,
     ) -> Result<T, RequestError> {
         let (engine, integration) = (self.engine, self.integration);
-        if engine.store().is_open_here() {
+        if engine.store().is_open_here() || AfterCommit::is_open(&engine.events()) {
             return Err(RequestError::TransactionOpen);
         }
         let asked = self.ready()?;

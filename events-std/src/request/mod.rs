@@ -15,9 +15,13 @@ mod drive;
 mod error;
 mod events;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod filter;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod limit;
 mod record;
 mod redact;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod retain;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -32,5 +36,7 @@ pub use call::{ApiRequest, JsonRequest};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use error::{FailedRequest, RequestError};
 pub use events::{RequestCompleted, RequestFailed};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use filter::RequestFilter;
 pub use record::{IntegrationRequest, RequestFailure};
 pub use redact::{Redact, redact};

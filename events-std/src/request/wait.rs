@@ -80,6 +80,7 @@ impl IntegrationsBuilder {
 pub(super) fn backoff(attempts: u32, patience: Duration) -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(FIRST)
+        .with_max_delay(patience.max(FIRST))
         .with_max_times(usize::try_from(attempts).unwrap_or(usize::MAX))
         .with_jitter()
         .build()
@@ -99,4 +100,65 @@ pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
         at.duration_since(SystemTime::from(now))
             .unwrap_or(Duration::ZERO),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn seconds_are_read(seconds in any::<u64>(), now in 0_i64..4_000_000_000, space in " {0,2}") {
+            let value = format!("{space}{seconds}{space}");
+            prop_assert_eq!(retry_after(&value, at(now)), Some(Duration::from_secs(seconds)));
+        }
+
+        /// In any of the three forms of RFC 9110, 5.6.7, of which the second has two digits for the year.
+        #[test]
+        fn dates_are_read(now in 1_600_000_000_i64..2_000_000_000, wait in -1_000_i64..1_000_000) {
+            let date = at(now + wait);
+            let wanted = Duration::from_secs(u64::try_from(wait).unwrap_or_default());
+            for form in ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"] {
+                let value = date.format(form).to_string();
+                prop_assert_eq!(retry_after(&value, at(now)), Some(wanted), "{}", value);
+            }
+        }
+
+        #[test]
+        fn anything_else_is_no_wait(value in "[^0-9]{0,40}", now in 0_i64..4_000_000_000) {
+            prop_assert_eq!(retry_after(&value, at(now)), None);
+        }
+
+        #[test]
+        fn no_value_panics(value in ".{0,40}", now in 0_i64..4_000_000_000) {
+            let _ = retry_after(&value, at(now));
+        }
+
+        #[test]
+        fn waits_grow_and_stay_within_the_callers_patience(attempts in 1_u32..20, patience in 0_u64..100_000) {
+            let patience = Duration::from_millis(patience);
+            let waits: Vec<_> = backoff(attempts, patience).collect();
+            prop_assert_eq!(waits.len(), usize::try_from(attempts).unwrap());
+            for (wait, doublings) in waits.iter().zip(0..) {
+                let least = FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(patience);
+                prop_assert!(*wait >= least && *wait <= patience, "{:?}", waits);
+            }
+        }
+    }
+
+    #[test]
+    fn more_seconds_than_a_number_holds_are_for_ever() {
+        let now = at(0);
+        let ever = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(retry_after("99999999999999999999999", now), ever);
+        for value in ["", "-1", "1.5", "1s", "+1"] {
+            assert_eq!(retry_after(value, now), None, "{value}");
+        }
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
 pub(crate) use place::place;
 pub(crate) use rows::{
-    Columns, execute, for_update, json_or_null, row, rows, skip_locked, time, time_or_null,
+    Columns, execute, for_update, json_or_null, row, rows, skip_locked, time, time_or_null, wanted,
 };
 pub use tx::Tx;
 

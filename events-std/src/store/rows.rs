@@ -1,5 +1,6 @@
 //! Rows: statements with bound values, and columns read in their order.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -78,6 +79,27 @@ impl Store {
             None => row(self.reader(), sql, values).await,
         }
     }
+}
+
+/// Adds to a statement the conditions that have a value: each a column and its comparison, as `id >`. The values, in
+/// their order.
+pub(crate) fn wanted(
+    sql: &mut String,
+    conditions: impl IntoIterator<Item = (&'static str, Option<Value>)>,
+) -> Vec<Value> {
+    let mut values = Vec::new();
+    for (condition, value) in conditions {
+        let Some(value) = value else { continue };
+        sql.push_str(if values.is_empty() {
+            " WHERE "
+        } else {
+            " AND "
+        });
+        values.push(value);
+        // A text takes all that is written.
+        let _ = write!(sql, "{condition} ${}", values.len());
+    }
+    values
 }
 
 /// The columns of a row, read one after the other: in the order in which the statement names them.

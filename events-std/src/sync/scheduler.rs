@@ -102,7 +102,7 @@ impl Scheduler {
     }
 
     /// Enumerates every run that is due now, and returns when all are: what each start came to. For a program that is
-    /// itself started on a schedule, and for tests.
+    /// itself started on a schedule, and for tests. Then forgets what is older than the retention.
     ///
     /// # Errors
     ///
@@ -120,6 +120,7 @@ impl Scheduler {
         while !running.tasks.is_empty() {
             running.next(&mut started).await?;
         }
+        self.prune().await;
         Ok(started)
     }
 
@@ -137,9 +138,19 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Forgets what is too old: runs first, since they keep their entries of the log.
     async fn prune(&self) {
-        if let Err(error) = self.integrations.prune_sync_runs().await {
+        let engine = &self.integrations;
+        if let Err(error) = engine.prune_sync_runs().await {
             tracing::error!(%error, "runs that are too old could not be forgotten: it will be tried again");
+        }
+        for forgotten in [
+            engine.prune_operations().await,
+            engine.prune_requests().await,
+        ] {
+            if let Err(error) = forgotten {
+                tracing::error!(%error, "records that are too old could not be forgotten: it will be tried again");
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod provider;
 mod reconcile;
 mod recovery;
 mod request;
+mod retention;
 mod run;
 mod schedule;
 mod session;

@@ -75,6 +75,17 @@ impl Redactor {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn for_tests(names: &[&str], credentials: &[&str]) -> Self {
+        Self {
+            names: Names::with(names),
+            credentials: credentials.iter().map(|text| (*text).to_owned()).collect(),
+            provider: None,
+            kept: usize::MAX,
+            path: String::new(),
+        }
+    }
+
     /// An endpoint, of whose query the names stay.
     pub(in crate::request) fn endpoint(&self, endpoint: &str) -> String {
         address(&self.without_credentials(endpoint), &self.names)

@@ -9,6 +9,8 @@ mod body;
 mod capability;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod names;
+#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
+mod tests;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod text;
 

@@ -3,9 +3,14 @@
 use super::REDACTED;
 use super::names::Names;
 
-/// Whether a word ends here. Quotes and brackets stand between words, so that JSON that is cut off is read too.
+/// What stands around an address too: quotes, so that JSON that is cut off is read as well.
+fn is_around(c: char) -> bool {
+    c.is_whitespace() || "\"'`<>\\|".contains(c)
+}
+
+/// What stands between words, and may stand within an address.
 fn is_between(c: char) -> bool {
-    c.is_whitespace() || "\"'`<>(){}[],;\\|".contains(c)
+    "(){}[],;".contains(c)
 }
 
 /// What the next word is.
@@ -21,14 +26,26 @@ enum Next {
 /// A text without secrets, as far as its own words tell.
 pub(super) fn scrub(text: &str, names: &Names) -> String {
     let mut clean = String::with_capacity(text.len());
-    let mut next = Next::Plain;
-    let mut last = "";
-    for piece in text.split_inclusive(is_between) {
-        let word = piece.trim_end_matches(is_between);
-        if !word.is_empty() {
-            let (said, then) = read(word, last, next, names);
-            clean.push_str(&said);
-            (next, last) = (then, word);
+    let (mut next, mut last) = (Next::Plain, "");
+    for piece in text.split_inclusive(is_around) {
+        let word = piece.trim_end_matches(is_around);
+        if word.contains("://") || word.contains('?') {
+            if next == Next::Secret {
+                clean.push_str(REDACTED);
+            } else {
+                clean.push_str(&address(word, names));
+            }
+            (next, last) = (Next::Plain, "");
+        } else {
+            for piece in word.split_inclusive(is_between) {
+                let word = piece.trim_end_matches(is_between);
+                if !word.is_empty() {
+                    let (said, then) = read(word, last, next, names);
+                    clean.push_str(&said);
+                    (next, last) = (then, word);
+                }
+                clean.push_str(&piece[word.len()..]);
+            }
         }
         clean.push_str(&piece[word.len()..]);
     }
@@ -38,6 +55,9 @@ pub(super) fn scrub(text: &str, names: &Names) -> String {
 /// What is kept of a word, and what follows it.
 fn read(word: &str, last: &str, is: Next, names: &Names) -> (String, Next) {
     let ends_name = |word: &str| word.ends_with([':', '=']);
+    if word == REDACTED.trim_matches(['[', ']']) {
+        return (word.to_owned(), Next::Plain);
+    }
     if word.chars().all(|c| matches!(c, ':' | '=' | '>')) {
         let names_secret = is == Next::Secret || names.is_secret(last);
         let then = if names_secret {
@@ -59,9 +79,6 @@ fn read(word: &str, last: &str, is: Next, names: &Names) -> (String, Next) {
     }
     if scheme {
         return (word.to_owned(), Next::Credentials);
-    }
-    if word.contains("://") || word.contains('?') {
-        return (address(word, names), Next::Plain);
     }
     if ends_name(word) && names.is_secret(word) {
         return (word.to_owned(), Next::Secret);
@@ -114,7 +131,7 @@ pub(super) fn address(address: &str, names: &Names) -> String {
         None => (rest, None),
     };
     let mut clean = host(path).unwrap_or_else(|| path.to_owned());
-    if query.is_none() && !path.contains("://") {
+    if !path.contains("://") {
         clean = pairs(&clean, names);
     }
     if let Some(query) = query {

@@ -11,6 +11,7 @@ use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
 use super::lease::take_lapsed;
+use super::start::When;
 use super::{SyncRunError, SyncStart};
 use crate::integration::Integrations;
 
@@ -190,7 +191,7 @@ impl Enumerations {
                 // An error: the other end was dropped.
                 let _ = stop.changed().await;
             };
-            let ended = integrations.sync_unless(id, stopped).await;
+            let ended = integrations.sync_unless(id, When::Due, stopped).await;
             match &ended {
                 Ok(SyncStart::Failed { run, error }) => {
                     tracing::warn!(integration = id, run = run.id, error, "a sync failed");

@@ -45,6 +45,17 @@ pub enum SkipReason {
     Inactive,
     /// Its provider is not known to this program, or has no [`ScheduledSync`](crate::ScheduledSync).
     Unable,
+    /// It was due when a scheduler looked, but not any more: another one was faster, and its run is over.
+    NotDue,
+}
+
+/// When a run may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// Due or not.
+    Now,
+    /// Only if it is due still.
+    Due,
 }
 
 /// What is begun.
@@ -80,29 +91,31 @@ impl Integrations {
     ///
     /// If the database fails. That the provider fails is no error here: see [`SyncStart::Failed`].
     pub async fn sync(&self, id: i64) -> Result<SyncStart, SyncRunError> {
-        self.sync_unless(id, std::future::pending()).await
+        self.sync_unless(id, When::Now, std::future::pending())
+            .await
     }
 
     /// As [`sync`](Self::sync), but that the enumeration fails when `stopped` is ready.
     pub(super) async fn sync_unless(
         &self,
         id: i64,
+        when: When,
         stopped: impl Future<Output = ()> + Send,
     ) -> Result<SyncStart, SyncRunError> {
-        match self.begin_run(id).await? {
+        match self.begin_run(id, when).await? {
             Begun::No(start) => Ok(start),
             Begun::Run(enumeration) => self.enumerate(*enumeration, stopped).await,
         }
     }
 
-    async fn begin_run(&self, id: i64) -> Result<Begun, SyncRunError> {
-        self.transaction(async |tx| self.within(tx).begin_run(id).await)
+    async fn begin_run(&self, id: i64, when: When) -> Result<Begun, SyncRunError> {
+        self.transaction(async |tx| self.within(tx).begin_run(id, when).await)
             .await
     }
 }
 
 impl Within<'_> {
-    async fn begin_run(&self, id: i64) -> Result<Begun, SyncRunError> {
+    async fn begin_run(&self, id: i64, when: When) -> Result<Begun, SyncRunError> {
         let skipped = |reason| Ok(Begun::No(SyncStart::Skipped(reason)));
         // Whoever holds this lock is the only one who begins or ends a run of it.
         let integration = match self.lock(id).await {
@@ -127,6 +140,9 @@ impl Within<'_> {
                 "a sync run is dropped: another one of this integration is not closed"
             );
             return Ok(Begun::No(SyncStart::Busy(run)));
+        }
+        if when == When::Due && !self.integrations().is_due(&integration, now) {
+            return skipped(SkipReason::NotDue);
         }
         let log = IntegrationLog::new(id, OPERATION, Direction::Inbound, "processing");
         let log = self.log_operation(log).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use events_std::{FailureClass, NewIntegration, Scheduler, SyncStart};
+use events_std::{FailureClass, NewIntegration, Scheduler, SkipReason, SyncStart};
 
 use crate::desk::DeskBench;
 use crate::desk::{execute, until};
@@ -141,6 +141,26 @@ async fn many_schedulers_start_each_run_once(url: String) {
     assert_eq!(desk.bench.count("events_operations").await, 6);
 }
 
+/// A run that is over before another scheduler comes to it is not run again.
+async fn many_schedulers_run_what_ends_at_once_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    for number in 0..40 {
+        let new = NewIntegration::new("desk", format!("Support {number}")).sync_every(15);
+        desk.bench.engine.create(new).await.unwrap();
+    }
+    let mut schedulers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let scheduler = Scheduler::new(&desk.bench.engine);
+        schedulers.spawn(async move { scheduler.run_due().await.unwrap() });
+    }
+    let started = schedulers.join_all().await.concat();
+    let begun = |start: &&SyncStart| matches!(start, SyncStart::Enumerated(_));
+    assert_eq!(started.iter().filter(begun).count(), 41);
+    let late = |start: &SyncStart| *start == SyncStart::Skipped(SkipReason::NotDue);
+    assert!(started.iter().any(late), "{started:?}");
+    assert_eq!(desk.bench.count("events_sync_runs").await, 41);
+}
+
 /// A scheduler that is stopped ends the runs that it enumerates, so that nobody waits for their leases.
 async fn a_scheduler_that_stops_closes_what_it_enumerates(url: String) {
     let desk = DeskBench::new(url).await;
@@ -199,6 +219,7 @@ on_both!(
     a_run_is_due_when_its_interval_is_over,
     a_scheduler_that_stops_closes_what_it_enumerates,
     bad_health_slows_the_schedule_down,
+    many_schedulers_run_what_ends_at_once_once,
     many_schedulers_start_each_run_once,
     old_runs_are_forgotten_but_not_those_with_failed_items,
     the_longest_interval_there_is_disturbs_no_other,

@@ -18,3 +18,4 @@ mod process;
 mod share;
 mod stop;
 mod strace;
+mod syncs;

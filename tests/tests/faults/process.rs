@@ -118,6 +118,7 @@ const FOLDER: &str = "EVENTS_FAULTS_FOLDER";
 const MODULE: &str = "EVENTS_FAULTS_MODULE";
 const PLACES: &str = "EVENTS_FAULTS_PLACES";
 const LAPSE: &str = "EVENTS_FAULTS_LAPSE";
+const WORKER: &str = "process::worker";
 /// After how many seconds without a sign of life the workers here take others for dead.
 const SHORT: u64 = 3;
 /// So many that a worker does not look for its own row while a test runs.
@@ -126,18 +127,23 @@ const PATIENT: u64 = 3_600;
 impl Process {
     /// Starts a worker of a module's listeners.
     pub(crate) fn start(base: &Base, module: &str, places: usize) -> Self {
-        Self::start_with(base, module, places, SHORT)
+        Self::start_with(base, WORKER, module, places, SHORT)
     }
 
     /// Starts one that does not notice that others took it for dead.
     pub(crate) fn start_patient(base: &Base, module: &str, places: usize) -> Self {
-        Self::start_with(base, module, places, PATIENT)
+        Self::start_with(base, WORKER, module, places, PATIENT)
     }
 
-    fn start_with(base: &Base, module: &str, places: usize, lapse: u64) -> Self {
+    /// Starts one in another role than that of [`worker`]: a test, by its name.
+    pub(crate) fn start_as(base: &Base, role: &str, places: usize) -> Self {
+        Self::start_with(base, role, "", places, SHORT)
+    }
+
+    fn start_with(base: &Base, role: &str, module: &str, places: usize, lapse: u64) -> Self {
         let program = std::env::current_exe().expect("this program");
         let child = Command::new(program)
-            .args(["--exact", "process::worker", "--nocapture"])
+            .args(["--exact", role, "--nocapture"])
             .env(URL, &base.url)
             .env(FOLDER, &base.folder)
             .env(MODULE, module)
@@ -215,31 +221,56 @@ impl Drop for Process {
     }
 }
 
+/// What a process of another role was told. None: it is no such process.
+pub(crate) struct Orders {
+    pub(crate) base: Base,
+    module: String,
+    places: usize,
+    lapse: Duration,
+}
+
+impl Orders {
+    pub(crate) fn of_process() -> Option<Self> {
+        let (url, module) = (std::env::var(URL).ok()?, std::env::var(MODULE).ok()?);
+        let seconds = std::env::var(LAPSE).unwrap().parse().unwrap();
+        Some(Self {
+            base: Base::existing(&url, Path::new(&std::env::var(FOLDER).unwrap())),
+            module,
+            places: std::env::var(PLACES).unwrap().parse().unwrap(),
+            lapse: Duration::from_secs(seconds),
+        })
+    }
+
+    /// A worker as it was ordered.
+    pub(crate) fn worker(&self, events: &Events, store: &Store) -> Worker {
+        Worker::new(events, store)
+            .concurrency(self.places)
+            .poll_every(Duration::from_millis(10))
+            .grace(Duration::from_secs(2))
+            .heartbeat_lapse(self.lapse)
+    }
+}
+
+/// Ends when the standard input does: when whoever started this process says so, or has died.
+pub(crate) async fn told_to_end() {
+    let (gone, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = gone.send(());
+    });
+    let _ = told.await;
+}
+
 /// The other role: not a test, unless the variables say so.
 #[test]
 fn worker() {
-    let (Ok(url), Ok(module)) = (std::env::var(URL), std::env::var(MODULE)) else {
+    let Some(orders) = Orders::of_process() else {
         return;
     };
-    let base = Base::existing(&url, Path::new(&std::env::var(FOLDER).unwrap()));
-    let places = std::env::var(PLACES).unwrap().parse().unwrap();
-    let lapse = std::env::var(LAPSE).unwrap().parse().unwrap();
     kit::runtime().block_on(async {
-        let store = base.store().await;
-        let events = events(&module, &store, &base);
-        let (gone, told) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-            let _ = gone.send(());
-        });
-        let worker = Worker::new(&events, &store)
-            .concurrency(places)
-            .poll_every(Duration::from_millis(10))
-            .grace(Duration::from_secs(2))
-            .heartbeat_lapse(Duration::from_secs(lapse));
-        let stop = async {
-            let _ = told.await;
-        };
-        worker.run_until(stop).await.unwrap();
+        let store = orders.base.store().await;
+        let events = events(&orders.module, &store, &orders.base);
+        let worker = orders.worker(&events, &store);
+        worker.run_until(told_to_end()).await.unwrap();
     });
 }

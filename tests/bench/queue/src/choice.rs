@@ -12,6 +12,10 @@ pub enum Part {
     Processes,
     /// What a claim costs in tables of different sizes.
     Claims,
+    /// Whole sync runs beside the bare statements.
+    Items,
+    /// Sync runs of four sizes: the time of an item, and memory.
+    Sizes,
     /// Push and process beside another queue.
     #[cfg(feature = "peers")]
     Peers,
@@ -21,6 +25,8 @@ const PARTS: &[(&str, Part)] = &[
     ("figures", Part::Figures),
     ("processes", Part::Processes),
     ("claims", Part::Claims),
+    ("items", Part::Items),
+    ("sizes", Part::Sizes),
     #[cfg(feature = "peers")]
     ("peers", Part::Peers),
 ];

@@ -9,6 +9,7 @@ mod choice;
 mod claims;
 mod figures;
 mod filled;
+mod items;
 mod latency;
 mod ours;
 #[cfg(feature = "peers")]
@@ -36,6 +37,9 @@ async fn main() -> Result<(), Error> {
     if words.peek().is_some_and(|word| word == processes::WORKER) {
         return processes::work().await;
     }
+    if words.next_if(|word| word == items::RUN).is_some() {
+        return items::run(words).await;
+    }
     let choice = Choice::from_words(words)?;
     let mut settings = vec![Setting::SqliteFull, Setting::SqliteNormal];
     match std::env::var("EVENTS_TEST_POSTGRES_URL") {
@@ -59,6 +63,17 @@ async fn main() -> Result<(), Error> {
         figures::head("apalis/s");
         for setting in &settings {
             peers::report(setting).await?;
+        }
+    }
+    if choice.has(Part::Items) {
+        figures::head("bare/s");
+        for setting in &settings {
+            items::report(setting).await?;
+        }
+    }
+    if choice.has(Part::Sizes) {
+        for setting in &settings {
+            items::report_sizes(setting).await?;
         }
     }
     if choice.has(Part::Claims) {

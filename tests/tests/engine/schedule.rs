@@ -150,7 +150,7 @@ async fn many_schedulers_run_what_ends_at_once_once(url: String) {
     }
     let mut schedulers = tokio::task::JoinSet::new();
     for _ in 0..4 {
-        let scheduler = Scheduler::new(&desk.bench.engine);
+        let scheduler = Scheduler::new(&desk.bench.engine).concurrency(1);
         schedulers.spawn(async move { scheduler.run_due().await.unwrap() });
     }
     let started = schedulers.join_all().await.concat();

@@ -40,6 +40,8 @@ pub struct Claimable {
     pub timeout: Option<Duration>,
     /// Whether it asks for the transaction of its job's run.
     pub wants_transaction: bool,
+    /// Whether it has a `failed` hook.
+    pub has_hook: bool,
     /// Whether its `failed` hook asks for a transaction: then it wants one of its own, in which the job is parked too.
     pub hook_wants_transaction: bool,
     /// Whether its jobs keep equal ones away only until their first attempt starts.
@@ -208,6 +210,7 @@ impl Events {
                     blocks: record.kind == Kind::Sync,
                     timeout: options.timeout,
                     wants_transaction: entry.wants_extension(),
+                    has_hook: options.failed.is_some(),
                     hook_wants_transaction:
                         options.failed.is_some_and(|hook| hook.wants_extension()),
                     unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
@@ -334,6 +337,7 @@ fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable 
         blocks: inline::blocks(table),
         timeout: None,
         wants_transaction: false,
+        has_hook: false,
         hook_wants_transaction: false,
         unique_until_start: false,
     }

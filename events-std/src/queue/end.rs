@@ -1,6 +1,7 @@
 //! The end of a claim. Every write here matches id, fence and the running state: who lost the claim changes nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use events_core::{ParkReason, Verdict};
@@ -180,6 +181,66 @@ pub(super) async fn park(
     let to = "state = 3, alone = FALSE, reason = $4, error = $5";
     let values = [reason.as_str().into(), text(error).into()];
     set(connection, to, hold, now, values).await
+}
+
+/// So often the `failed` hook of a job is begun, if its process dies before the job is parked.
+pub(super) const HOOK_STARTS: usize = 5;
+
+/// How far a job's hook is, as its row says while the hook runs.
+fn hook_started(times: usize) -> String {
+    format!("hook started {times}")
+}
+
+/// What the start of a job's hook found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HookStart {
+    May,
+    /// It was begun [`HOOK_STARTS`] times, and its process died each time.
+    TooOften,
+    /// The claim was lost.
+    Lost,
+}
+
+/// Counts the start of a job's hook, before it runs: one that ends its process must not end all processes.
+pub(super) async fn start_hook(
+    connection: &impl ConnectionTrait,
+    hold: Hold,
+    now: DateTime<Utc>,
+) -> Result<HookStart, DbErr> {
+    let spent = hook_started(HOOK_STARTS + 1);
+    let mut next = String::from("CASE reason");
+    for times in 1..=HOOK_STARTS {
+        let (from, to) = (hook_started(times), hook_started(times + 1));
+        let _ = write!(next, " WHEN '{from}' THEN '{to}'");
+    }
+    let _ = write!(
+        next,
+        " WHEN '{spent}' THEN '{spent}' ELSE '{}' END",
+        hook_started(1)
+    );
+    let row = connection
+        .query_one_raw(Statement::from_sql_and_values(
+            connection.get_database_backend(),
+            format!(
+                "UPDATE events_jobs SET reason = {next}, changed_at = $3 \
+                 WHERE id = $1 AND fence = $2 AND state = 1 RETURNING reason"
+            ),
+            [
+                hold.id.into(),
+                hold.fence.into(),
+                now.timestamp_millis().into(),
+            ],
+        ))
+        .await?;
+    let Some(row) = row else {
+        return Ok(HookStart::Lost);
+    };
+    let reason: String = row.try_get_by_index(0)?;
+    Ok(if reason == spent {
+        HookStart::TooOften
+    } else {
+        HookStart::May
+    })
 }
 
 /// Ends one claim as done, in the transaction in which its listener wrote; whether the claim was still held.

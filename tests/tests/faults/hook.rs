@@ -85,3 +85,50 @@ fn each_job_that_failed_is_compensated_exactly_once() {
         assert!(runs > jobs, "the first has run twice");
     });
 }
+
+mod deadly {
+    use events_core::{Event, JobFailure, State, listener};
+
+    use crate::process::Effects;
+
+    #[derive(Clone, Debug, Event)]
+    #[event(durable, name = "faults.deadly")]
+    pub(super) struct Deadly(pub(super) bool);
+
+    #[listener(Deadly, queue, tries = 1, failed = ends_the_process)]
+    async fn fails(event: &Deadly) -> Result<(), &'static str> {
+        if event.0 { Err("no") } else { Ok(()) }
+    }
+
+    async fn ends_the_process(_: &Deadly, _: &JobFailure, effects: &State<Effects>) {
+        effects.write("hook");
+        std::process::abort();
+    }
+}
+
+/// It is begun a few times, alone but for the first, and then left out.
+#[test]
+fn a_hook_that_ends_its_process_does_not_end_all() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let module = concat!(module_path!(), "::deadly");
+        let events = events(module, &store, &base);
+        let jobs = (0..20).map(|number| deadly::Deadly(number == 7));
+        dispatch_all(&store, &events, jobs).await;
+        let mut process = Process::start(&base, module, 4);
+        until("all has ended", async || {
+            if process.has_ended() {
+                process = Process::start(&base, module, 4);
+            }
+            states(&store).await == [0, 0, 19, 1]
+        })
+        .await;
+        let effects = Effects::of(&base);
+        assert_eq!(effects.lines(), ["hook"; 5]);
+        let spent = "SELECT COUNT(*) FROM events_jobs WHERE state = 2 AND attempts <> 1";
+        assert_eq!(kit::number(&store, spent).await, 0);
+        let told = "SELECT COUNT(*) FROM events_jobs WHERE state = 3 AND attempts = 1 \
+                    AND error LIKE '%; the `failed` hook is left out: each of the 5 times%'";
+        assert_eq!(kit::number(&store, told).await, 1);
+    });
+}

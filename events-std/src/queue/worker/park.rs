@@ -1,7 +1,8 @@
 //! The end of a job that has failed for good: its listener's `failed` hook, and the parking.
 //!
 //! A hook that asks for the transaction has one of its own, in which the job is parked: what it writes there happens
-//! exactly once. Any other hook has run before the job is parked, and runs again if the worker dies in between.
+//! exactly once. Any other hook has run before the job is parked, and runs again if the worker dies in between. A hook
+//! that itself ends the process is begun [`HOOK_STARTS`] times; then the job is parked without it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use super::job::timeout_of;
 use super::means::Means;
 use super::threads::{Hanging, OnThread};
 use crate::queue::claim::Claimed;
-use crate::queue::end::{self, End};
+use crate::queue::end::{self, End, HOOK_STARTS, HookStart};
 use crate::store::{StoreError, Tx};
 
 /// So often a transaction is tried that began and then failed, as it may be through what the hook wrote.
@@ -31,6 +32,25 @@ pub(super) async fn park(
     hanging: &mut Vec<Hanging>,
 ) -> End {
     let timeout = timeout_of(listener);
+    if listener.is_some_and(|listener| listener.has_hook) {
+        let (store, now) = (&means.store, means.events.now());
+        match end::start_hook(store.writer(), claimed.hold, now).await {
+            Ok(HookStart::May) => {}
+            Ok(HookStart::Lost) => return End::Written,
+            Ok(HookStart::TooOften) => {
+                let message = failure.message();
+                return End::Park {
+                    reason: failure.reason(),
+                    error: format!(
+                        "{message}; the `failed` hook is left out: each of the {HOOK_STARTS} times that it was begun, \
+                         its process died"
+                    ),
+                };
+            }
+            // A database that is away is no reason to leave it out.
+            Err(error) => tracing::warn!(%error, "the start of a `failed` hook was not counted"),
+        }
+    }
     let in_time = match listener {
         // Nothing here has a hook for it.
         None => true,

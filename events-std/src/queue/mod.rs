@@ -4,6 +4,7 @@ mod claim;
 mod end;
 mod engine;
 mod forget;
+mod lock;
 pub(crate) mod operate;
 mod packed;
 mod presence;

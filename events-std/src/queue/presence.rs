@@ -1,16 +1,15 @@
-//! Who works: each worker's row, and the file lock that tells others on the same machine within a moment that it died.
+//! Who works: each worker's row, which tells where its lock is.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
-use uuid::Uuid;
 
-use crate::store::{self, Store, StoreError};
+use super::lock::{self, Locked};
+use crate::store::{Store, StoreError};
 
 /// A worker's row and its lock. The lock ends with the process, however the process ends.
 pub(crate) struct Presence {
@@ -40,9 +39,14 @@ impl Presence {
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
         // Without a lock, as on a system that has none, the heartbeat alone tells of a death.
-        let locked = lock().ok();
+        let locked = Locked::new().ok();
+        // The folder for temporary files may hold many, and the worker need not wait.
+        tokio::task::spawn_blocking(lock::sweep);
         match insert(store, card, locked.as_ref(), now).await {
             Ok(id) => {
+                if let Some(locked) = &locked {
+                    locked.entered();
+                }
                 let (lock, path) = match locked {
                     Some(Locked { file, path, .. }) => (Some(Arc::new(file)), Some(path)),
                     None => (None, None),
@@ -134,31 +138,6 @@ async fn insert(
     row.try_get_by_index(0)
 }
 
-struct Locked {
-    file: File,
-    path: PathBuf,
-    /// Device and inode.
-    place: (i64, i64),
-}
-
-fn lock() -> io::Result<Locked> {
-    // No folder of our own: it would belong to the first user of the machine who runs a worker.
-    let path = std::env::temp_dir().join(format!("events-worker-{}.lock", Uuid::now_v7()));
-    let file = File::create_new(&path)?;
-    let locked = file.try_lock().map_err(io::Error::from);
-    match locked.and_then(|()| place(&file)) {
-        Ok(place) => Ok(Locked { file, path, place }),
-        Err(error) => {
-            let _ = fs::remove_file(&path);
-            Err(error)
-        }
-    }
-}
-
-fn place(file: &File) -> io::Result<(i64, i64)> {
-    store::place(&file.metadata()?).ok_or(io::ErrorKind::Unsupported.into())
-}
-
 /// The machine's name, for people to read.
 pub(crate) fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
@@ -171,31 +150,4 @@ pub(super) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|id| id.trim().to_owned())
         .unwrap_or_default()
-}
-
-/// What a worker's lock tells of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    Lives,
-    Dead,
-    /// It is on another machine, or its lock cannot be reached from here.
-    Unknown,
-}
-
-/// Looks at another worker's lock.
-pub(super) fn life_of(boot_id: &str, path: &Path, wanted: (i64, i64)) -> Life {
-    if boot_id.is_empty() || boot_id != boot() {
-        return Life::Unknown;
-    }
-    let Ok(file) = File::open(path) else {
-        return Life::Unknown;
-    };
-    if place(&file).ok() != Some(wanted) {
-        return Life::Unknown;
-    }
-    match file.try_lock_shared() {
-        Ok(()) => Life::Dead,
-        Err(TryLockError::WouldBlock) => Life::Lives,
-        Err(TryLockError::Error(_)) => Life::Unknown,
-    }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::claim::{self, Claimed};
-use super::presence::{Life, life_of};
+use super::lock::{Life, life_of};
 use crate::store::{Store, StoreError};
 
 /// The tables whose rows workers claim. What a claim needs is named alike in all of them.

@@ -201,3 +201,63 @@ fn claims_of_a_worker_that_is_entered_nowhere_are_given_back() {
         check_rows(&store, 5).await;
     });
 }
+
+/// A worker that dies between making its lock and writing its row leaves a file of which no row tells.
+#[test]
+fn locks_of_which_no_row_tells_are_removed() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        let lock = |what: &str, text: &str, age: Duration| {
+            let name = format!("events-worker-{}-{what}.lock", uuid::Uuid::now_v7());
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, text).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age)
+                .unwrap();
+            (path, file)
+        };
+        let old = Duration::from_hours(1);
+        let (young, _) = lock("young", "", Duration::from_secs(1));
+        let (entered, _) = lock("entered", "entered\n", old);
+        let (held, holder) = lock("held", "", old);
+        holder.lock().unwrap();
+        // Twice: files are found in no order, so that the first round may end before the others were looked at.
+        for _ in 0..2 {
+            let (left, _) = lock("left", "", old);
+            Worker::new(&events, &store).drain().await.unwrap();
+            until("it is removed", async || !left.exists()).await;
+        }
+        for path in [young, entered, held] {
+            assert!(path.exists(), "{} is gone", path.display());
+            std::fs::remove_file(path).unwrap();
+        }
+    });
+}
+
+/// The file of a living worker says that its row tells of it, and goes with it.
+#[test]
+fn the_lock_of_a_worker_is_marked_and_goes_with_it() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        let (told, path) = tokio::sync::oneshot::channel();
+        let looks = async {
+            let found = "SELECT lock_path FROM events_workers";
+            until("it is there", async || workers(&store).await == 1).await;
+            let row = store
+                .writer()
+                .query_one_raw(Statement::from_string(store.backend(), found));
+            let row = row.await.unwrap().unwrap();
+            let path: String = row.try_get_by_index(0).unwrap();
+            until("it is marked", async || {
+                std::fs::read(&path).is_ok_and(|text| !text.is_empty())
+            })
+            .await;
+            told.send(path).unwrap();
+        };
+        Worker::new(&events, &store).run_until(looks).await.unwrap();
+        let path = path.await.unwrap();
+        assert!(!std::path::Path::new(&path).exists());
+    });
+}

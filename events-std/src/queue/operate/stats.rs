@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::unclaimed::{self, UnclaimedJobs};
 use super::{number, time};
-use crate::queue::presence::{Life, life_of};
+use crate::queue::lock::{Life, life_of};
 use crate::store::{Store, StoreError};
 
 /// How the queues stand: see [`Store::queue_stats`].

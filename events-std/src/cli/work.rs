@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::Args;
 use events_core::Events;
@@ -11,7 +12,10 @@ use super::text::counted;
 use super::{CommandError, write_json};
 use crate::queue::operate::QueueStats;
 use crate::queue::{Left, Worker};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+/// How long the database may take to say how the queues stand, when the work has ended.
+const ANSWER: Duration = Duration::from_secs(10);
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct WorkArgs {
@@ -42,6 +46,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 struct Standing {
     ended: u64,
     released: usize,
+    held: usize,
     abandoned: usize,
     /// With those that other workers run.
     pending: u64,
@@ -68,11 +73,18 @@ impl WorkArgs {
         } else {
             worker.run_until(stopped).await?
         };
-        let standing = standing(left, &store.queue_stats(events).await?);
+        let stats = store.queue_stats(events);
+        let Ok(stats) = tokio::time::timeout(ANSWER, stats).await else {
+            if !self.json {
+                writeln!(output, "{}", attempts(left))?;
+            }
+            return Err(StoreError::NoAnswer(ANSWER).into());
+        };
+        let standing = standing(left, &stats?);
         if self.json {
             return write_json(output, &standing);
         }
-        output.write_all(text(&standing).as_bytes())?;
+        output.write_all(text(&standing, left).as_bytes())?;
         Ok(())
     }
 
@@ -104,6 +116,7 @@ fn standing(left: Left, stats: &QueueStats) -> Standing {
     Standing {
         ended: left.ended,
         released: left.released,
+        held: left.held,
         abandoned: left.abandoned,
         pending: sum(|queue| queue.pending() + queue.running),
         done: sum(|queue| queue.done),
@@ -111,24 +124,28 @@ fn standing(left: Left, stats: &QueueStats) -> Standing {
     }
 }
 
-fn text(standing: &Standing) -> String {
-    let mut text = format!("attempts: {} ended", standing.ended);
-    if standing.released > 0 {
-        let _ = write!(text, ", {} given back", standing.released);
-    }
-    if standing.abandoned > 0 {
-        let _ = write!(text, ", {} hang", standing.abandoned);
-    }
+fn text(standing: &Standing, left: Left) -> String {
     let Standing {
         pending,
         done,
         parked,
         ..
     } = standing;
-    let _ = write!(
-        text,
-        "\njobs: {pending} pending, {done} done, {parked} parked\n"
-    );
+    let attempts = attempts(left);
+    format!("{attempts}\njobs: {pending} pending, {done} done, {parked} parked\n")
+}
+
+fn attempts(left: Left) -> String {
+    let mut text = format!("attempts: {} ended", left.ended);
+    if left.released > 0 {
+        let _ = write!(text, ", {} given back", left.released);
+    }
+    if left.held > 0 {
+        let _ = write!(text, ", {} left for others to find", left.held);
+    }
+    if left.abandoned > 0 {
+        let _ = write!(text, ", {} hang", left.abandoned);
+    }
     text
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with the database.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sea_orm::{DbBackend, DbErr};
 
@@ -88,6 +89,11 @@ pub enum StoreError {
     /// The database failed. Trying again may help.
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
+    /// The database was reached, or seemed to be, and does not answer.
+    #[error(
+        "the database has not answered for {0:?}: is it stopped, overloaded, or cut off from this machine?"
+    )]
+    NoAnswer(Duration),
     /// The task that was to commit was stopped, as at the end of the runtime: whether it did is not known.
     #[error("the commit was interrupted: the runtime is shutting down")]
     Interrupted,

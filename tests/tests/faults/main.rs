@@ -16,6 +16,7 @@ mod poison;
 mod postgres;
 mod process;
 mod share;
+mod silent;
 mod stop;
 mod strace;
 mod syncs;

@@ -10,6 +10,7 @@ mod run;
 mod runs;
 mod source;
 mod sources;
+mod stop;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -71,6 +72,9 @@ pub struct Left {
     pub ended: u64,
     /// Jobs that were running when the grace time was over, and were given back with their attempts.
     pub released: usize,
+    /// Jobs that were running then too, and could not be given back, as the database did not answer: others take them
+    /// over when they find this worker dead.
+    pub held: usize,
     /// Sync listeners that ran longer than their timeout and could not be stopped.
     pub abandoned: usize,
 }
@@ -182,7 +186,8 @@ impl Worker {
     }
 
     /// Works until `shutdown` is ready. Then it claims no more, lets running jobs end within the grace time, gives the
-    /// rest back, and says what was left. A database that is away, locked or full is reported and tried again.
+    /// rest back, and says what was left. A database that is away, locked or full is reported and tried again; one that
+    /// does not answer keeps the worker for at most 10 s beyond the grace time.
     ///
     /// # Errors
     ///

@@ -5,14 +5,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
 use super::cycle::Scope;
 use super::jobs::Jobs;
 use super::runs::Runs;
 use super::source::Source;
 use super::sources::{Sources, Terms};
+use super::stop::{PATIENCE, Stop};
 use super::{Left, Worker, WorkerError};
 use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
@@ -29,7 +29,9 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// A job that must run alone waits so long for a moment in which nothing runs; then nothing new is begun before it.
 const ALONE_WAITS: Duration = Duration::from_millis(400);
 /// How long the end may take beyond the grace time, where the database is away.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(4);
+/// How long the worker's row may take to be removed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     mut worker: Worker,
@@ -49,15 +51,17 @@ pub(super) async fn run(
     );
     let jobs = Jobs::new(&worker.store, scope, worker.retention);
     let sources = Sources::new(jobs, others, worker.poll);
-    let stop = Notify::new();
+    let stop = Stop::new();
     // Polled whatever the worker waits for: it may itself use the store, whose one writer the worker then waits for.
     let watch = async {
         shutdown.await;
-        stop.notify_one();
+        stop.begin();
         std::future::pending::<Infallible>().await
     };
+    // Once for each worker, so that the future of who waits for it stays small.
+    let working = Box::pin(work(&worker, sources, &stop, drain));
     tokio::select! {
-        result = work(&worker, sources, &stop, drain) => result,
+        result = working => result,
         never = watch => match never {},
     }
 }
@@ -65,7 +69,7 @@ pub(super) async fn run(
 async fn work(
     worker: &Worker,
     mut sources: Sources,
-    stop: &Notify,
+    stop: &Stop,
     drain: bool,
 ) -> Result<Left, WorkerError> {
     let (claims, queues) = (sources.claims(), sources.queues().to_owned());
@@ -93,11 +97,21 @@ async fn work(
         in_doubt: false,
         failures: 0,
     };
-    let result = state.work(stop, drain).await;
-    let left = state.stop().await;
+    let ended = stop.bound(state.work(stop, drain)).await;
+    // What was under way may have been done, or not.
+    state.in_doubt |= ended.is_none();
+    let result = ended.unwrap_or(Ok(()));
+    let left = state.stop(stop.since()).await;
     drop(listening);
-    if let Err(error) = state.presence.leave(worker.store.writer()).await {
-        tracing::warn!(%error, "the worker could not sign off: others will find it dead");
+    let leaving = state.presence.leave(worker.store.writer());
+    match tokio::time::timeout(FAREWELL, leaving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the worker could not sign off: others will find it dead");
+        }
+        Err(_) => tracing::warn!(
+            "the worker could not sign off, as the database does not answer: others will find it dead"
+        ),
     }
     result.map(|()| left)
 }
@@ -106,13 +120,18 @@ async fn work(
 async fn enter(
     worker: &Worker,
     card: Card<'_>,
-    stop: &Notify,
+    stop: &Stop,
 ) -> Result<Option<Presence>, WorkerError> {
     let until = Instant::now() + worker.start_within;
     let mut pause = worker.poll.min(LONGEST_BACKOFF);
     loop {
         let (store, now) = (&worker.store, worker.events.now());
-        match Presence::enter(store, card, now).await {
+        let entering = Presence::enter(store, card, now);
+        let Some(entered) = stop.bound(timeout_at(until + PATIENCE, entering)).await else {
+            return Ok(None);
+        };
+        let silent = |_| Err(StoreError::NoAnswer(worker.start_within + PATIENCE));
+        match entered.unwrap_or_else(silent) {
             Ok(presence) => return Ok(Some(presence)),
             Err(error) if Instant::now() + pause >= until => return Err(WorkerError::Start(error)),
             Err(error) => {
@@ -121,7 +140,7 @@ async fn enter(
         }
         tokio::select! {
             biased;
-            () = stop.notified() => return Ok(None),
+            () = stop.begun() => return Ok(None),
             () = tokio::time::sleep(pause) => {}
         }
         pause = (pause * 2).min(LONGEST_BACKOFF);
@@ -151,7 +170,7 @@ struct State<'w> {
 }
 
 impl State<'_> {
-    async fn work(&mut self, stop: &Notify, drain: bool) -> Result<(), WorkerError> {
+    async fn work(&mut self, stop: &Stop, drain: bool) -> Result<(), WorkerError> {
         let mut look_after = tokio::time::interval(LOOK_AFTER);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tend = tokio::time::interval(TEND);
@@ -190,7 +209,7 @@ impl State<'_> {
             // What must not wait for ever comes before what there may always be more of.
             tokio::select! {
                 biased;
-                () = stop.notified() => return Ok(()),
+                () = stop.begun() => return Ok(()),
                 _ = look_after.tick() => self.look_after().await,
                 _ = tend.tick() => {
                     if self.tend().await {
@@ -336,23 +355,28 @@ impl State<'_> {
         tracing::error!(%error, failures = self.failures, "the worker's database failed: it will be tried again");
     }
 
-    /// Lets running jobs end within the grace time, and gives the rest back.
-    async fn stop(&mut self) -> Left {
-        let until = Instant::now() + self.worker.grace;
+    /// Lets running jobs end within the grace time, and gives the rest back. The database may be silent: each wait for
+    /// it has an end.
+    async fn stop(&mut self, since: Instant) -> Left {
+        let until = since + self.worker.grace;
+        let patience = until.max(since + PATIENCE);
         self.stopping = true;
         while !self.is_idle() && !self.is_in_vain() {
-            let written = self.turn().await;
+            let written = timeout_at(patience, self.turn()).await;
             match &written {
-                Ok(()) => self.failures = 0,
-                Err(error) => self.report(error),
+                Ok(Ok(())) => self.failures = 0,
+                Ok(Err(error)) => self.report(error),
+                Err(_) => break,
             }
             if self.is_idle() {
                 break;
             }
-            if self.beaten.elapsed() * 3 >= self.worker.lapse {
-                self.beat().await;
+            if self.beaten.elapsed() * 3 >= self.worker.lapse
+                && timeout_at(patience, self.beat()).await.is_err()
+            {
+                break;
             }
-            let pause = if written.is_ok() {
+            let pause = if self.failures == 0 {
                 self.worker.lapse / 3
             } else {
                 self.pause()
@@ -366,14 +390,20 @@ impl State<'_> {
         }
         let released = self.runs.give_back().await;
         let until = Instant::now() + LAST_WORDS;
-        while let Err(error) = self.turn().await {
-            self.report(&error);
+        loop {
+            match timeout_at(until, self.turn()).await {
+                Ok(Ok(())) => return self.runs.left(released),
+                Ok(Err(error)) => self.report(&error),
+                Err(_) => self.report(&StoreError::NoAnswer(LAST_WORDS)),
+            }
             if Instant::now() >= until || self.is_in_vain() {
                 tracing::error!("the last jobs could not be given back: others will find them");
-                return self.runs.left(0);
+                return Left {
+                    held: released,
+                    ..self.runs.left(0)
+                };
             }
             tokio::time::sleep(self.pause().min(LAST_WORDS / 10)).await;
         }
-        self.runs.left(released)
     }
 }

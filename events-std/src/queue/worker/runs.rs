@@ -193,6 +193,7 @@ impl Runs {
         Left {
             ended: self.count,
             released,
+            held: 0,
             abandoned: self.hanging(),
         }
     }

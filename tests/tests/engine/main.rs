@@ -1,16 +1,21 @@
 //! The integration engine, on SQLite and on Postgres alike. The Postgres half asks for `EVENTS_TEST_POSTGRES_URL`, and
 //! skips visibly without it.
 
+mod announced;
+mod credentials;
 mod desk;
+mod health;
 mod integration;
 mod item;
 mod kit;
 mod operation;
 mod provider;
+mod providers;
 mod reconcile;
 mod recovery;
 mod request;
 mod retention;
+mod rules;
 mod run;
 mod schedule;
 mod session;

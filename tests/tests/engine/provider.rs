@@ -9,9 +9,10 @@ use events_std::{
 use crate::kit::{Bench, on_both};
 
 /// It needs the service itself, and tells in its errors how many integrations that has.
+#[derive(Default)]
 struct Asks;
 
-#[provider(ScheduledSync, HealthCheck, instance)]
+#[provider(ScheduledSync, HealthCheck)]
 impl Provider for Asks {
     const KEY: &'static str = "asks";
     const NAME: &'static str = "Asks";

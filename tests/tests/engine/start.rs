@@ -61,7 +61,7 @@ async fn two_providers_of_one_key_are_both_named(url: String) {
     })
     .await;
     assert_eq!(by_hand.len(), 1, "{by_hand:?}");
-    for part in ["`zendesk`", "kit::Zendesk", "providers::Twin"] {
+    for part in ["`zendesk`", "kit::Zendesk", "start::Twin"] {
         assert!(by_hand[0].contains(part), "{by_hand:?}");
     }
     let linked = faults(&url, |engine| {

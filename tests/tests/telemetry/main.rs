@@ -2,6 +2,7 @@
 //! test looks for the spans of its own events.
 
 mod capture;
+mod credentials;
 mod jobs;
 #[path = "../worker/kit.rs"]
 mod kit;

@@ -39,6 +39,8 @@
 //! - [`IntegrationSyncItem`]: one item of a sync run, with its [`ItemStatus`]. [`SyncResult`] is what became of the
 //!   run, [`SyncItemError`] why an item failed. [`SyncCompleted`], [`SyncItemFailed`].
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
+//! - `TestEngine`, by `Integrations::for_tests()`: an engine for the tests of adapters. [`SyncSession::capture`] needs no
+//!   database at all.
 //! - `OpenTelemetry` (with the feature `opentelemetry`): traces travel with jobs.
 //! - [`IntegrationWebhook`]: one delivery of a webhook, with its [`WebhookStatus`]. [`WebhookReceived`]. With the feature
 //!   `webhooks`, the capability `Webhooks`, verifiers and routes: see [`webhook`].
@@ -61,6 +63,8 @@ mod request;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store;
 mod sync;
+#[cfg(feature = "sqlite")]
+mod testing;
 pub mod webhook;
 
 pub use error::{RateLimited, UnknownWord};
@@ -109,6 +113,8 @@ pub use sync::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};
+#[cfg(feature = "sqlite")]
+pub use testing::{TestEngine, TestEngineBuilder, TestRun};
 #[cfg(feature = "webhooks")]
 pub use webhook::Webhooks;
 pub use webhook::{IntegrationWebhook, WebhookReceived, WebhookStatus};

@@ -129,7 +129,7 @@ const STANDARD: &[&str] = &[
     "integration",
     "request operation",
     "sync oauth webhook",
-    "cli",
+    "cli testing",
     "private lib",
 ];
 

@@ -19,4 +19,5 @@ mod run;
 mod schedule;
 mod session;
 mod start;
+mod testing;
 mod worker;

@@ -1,10 +1,15 @@
-//! Subcommands that a program mounts under its own: it works on the queue, and shows and decides what failed.
+//! Subcommands that a program mounts under its own: it works on the queue, syncs integrations, and shows and decides what
+//! failed.
 //!
 //! Words alone stand here, and what a terminal needs. What is done is done by the rooms below.
 
 mod args;
 mod failed;
+mod follow;
+mod integrations;
+mod items;
 mod queue;
+mod sync;
 mod text;
 #[cfg(feature = "webhooks")]
 mod webhooks;
@@ -16,19 +21,27 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 use events_core::Events;
 use serde::Serialize;
 
+use crate::integration::{IntegrationError, Integrations};
 use crate::queue::WorkerError;
 use crate::queue::operate::JobId;
 use crate::store::{Store, StoreError};
+use crate::sync::SyncRunError;
 
 use failed::FailedCommand;
+use integrations::IntegrationsCommand;
+use items::ItemsCommand;
 use queue::QueueCommand;
+use sync::SyncCommand;
 #[cfg(feature = "webhooks")]
 use webhooks::WebhooksCommand;
 use work::WorkArgs;
 
-/// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`,
-/// each with `--json`; with the feature `webhooks` also `webhooks list|show|replay|recover`, for which the dispatcher has
-/// [`Integrations`](crate::Integrations) as its state.
+/// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`; and
+/// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim` and, with
+/// the feature `webhooks`, `webhooks list|show|replay|recover`. Each has `--json`; no secret is ever shown.
+///
+/// Those of integrations ask for [`Integrations`](crate::Integrations) as a state of the dispatcher, and `work` runs the
+/// items of sync runs too where it has one.
 ///
 /// A program mounts it beside its own subcommands:
 ///
@@ -77,6 +90,15 @@ enum Action {
     /// See how the queues stand
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// See which integrations there are, and how well they work
+    #[command(subcommand)]
+    Integrations(IntegrationsCommand),
+    /// See which syncs are due and how their runs stand, or run one now
+    #[command(subcommand)]
+    Sync(SyncCommand),
+    /// Look at the items of sync runs that have failed, and decide about them
+    #[command(subcommand)]
+    Items(ItemsCommand),
     /// Look at the webhooks that were delivered, and have them processed again
     #[cfg(feature = "webhooks")]
     #[command(subcommand)]
@@ -120,6 +142,18 @@ pub enum CommandError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The integration is not there or could not be read, or the dispatcher has no integrations.
+    #[error(transparent)]
+    Integration(#[from] IntegrationError),
+    /// Runs or items could not be read or changed.
+    #[error(transparent)]
+    Sync(#[from] SyncRunError),
+    /// No sync was run, or it did not come to an end.
+    #[error("not synced: {0}")]
+    NotSynced(String),
+    /// Items that were named are not there, or did not fail. What was asked for is done for all others.
+    #[error("{}", .0.join("; "))]
+    NotFailed(Vec<String>),
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -159,26 +193,17 @@ fn sentences(errors: &[crate::webhook::WebhookError]) -> String {
     errors.join("; ")
 }
 
-/// The integrations of the dispatcher.
-#[cfg(feature = "webhooks")]
-fn integrations_of(events: &Events) -> Result<crate::integration::Integrations, CommandError> {
-    use crate::integration::Integrations;
-
-    let found = events.scope_sync(Integrations::current);
-    found.map_err(|error| CommandError::Webhook(error.into()))
-}
-
 impl Command {
     /// Carries the command out, and prints to the standard output. A reader that closes it early, as `head` does, is
     /// no failure.
     ///
     /// # Errors
     ///
-    /// If the store or the output fails, a job that was named is not parked, or a worker ends by itself.
+    /// If the store or the output fails, what was named is not there or did not fail, or a worker ends by itself.
     ///
     /// # Panics
     ///
-    /// `work`, if the runtime is built without `enable_io` (`enable_all` has it).
+    /// `work` and `sync run`, if the runtime is built without `enable_io` (`enable_all` has it).
     pub async fn run(self, store: &Store, events: &Events) -> Result<(), CommandError> {
         match self.run_to(store, events, &mut io::stdout()).await {
             Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -205,6 +230,9 @@ impl Command {
             Action::Work(args) => args.run(store, events, output).await,
             Action::Failed(command) => command.run(store, events, output).await,
             Action::Queue(command) => command.run(store, events, output).await,
+            Action::Integrations(command) => command.run(&integrations_of(events)?, output).await,
+            Action::Sync(command) => command.run(&integrations_of(events)?, events, output).await,
+            Action::Items(command) => command.run(&integrations_of(events)?, output).await,
             #[cfg(feature = "webhooks")]
             Action::Webhooks(command) => {
                 let (integrations, now) = (integrations_of(events)?, events.now());
@@ -221,6 +249,33 @@ impl Command {
             }
         }
     }
+}
+
+/// The integrations of the program, whose events go through its dispatcher.
+fn integrations_of(events: &Events) -> Result<Integrations, CommandError> {
+    Ok(events.scope_sync(Integrations::current)?)
+}
+
+/// Ends when the process is asked to stop. From the call on, not from the first await, the signals are ours.
+fn stopped() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 fn write_json(output: &mut impl Write, value: &impl Serialize) -> Result<(), CommandError> {

@@ -1,7 +1,7 @@
 //! `work`: runs queued listeners.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +9,8 @@ use events_core::Events;
 use serde::Serialize;
 
 use super::text::counted;
-use super::{CommandError, write_json};
+use super::{CommandError, stopped, write_json};
+use crate::integration::Integrations;
 use crate::queue::operate::QueueStats;
 use crate::queue::{Left, Worker};
 use crate::store::{Store, StoreError};
@@ -19,7 +20,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct WorkArgs {
-    /// Only these queues, the first before the others; all that the listeners of this program name unless given
+    /// Only these queues, the first before the others, and no sync items; all that the listeners of this program name
+    /// unless given
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     queues: Vec<String>,
     /// How many jobs run at once
@@ -61,9 +63,15 @@ impl WorkArgs {
         events: &Events,
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let worker = Worker::new(events, store)
+        let mut worker = Worker::new(events, store)
             .queues(self.queues.iter().cloned())
             .concurrency(self.concurrency);
+        // Items belong to no queue: who names queues wants those alone.
+        if let Some(integrations) = events.state::<Integrations>()
+            && self.queues.is_empty()
+        {
+            worker = worker.sync_items(integrations);
+        }
         if !self.json {
             writeln!(output, "{}", self.greeting())?;
         }
@@ -147,26 +155,4 @@ fn attempts(left: Left) -> String {
         let _ = write!(text, ", {} hang", left.abandoned);
     }
     text
-}
-
-/// Ends when the process is asked to stop. From the call on, not from the first await, the signals are ours.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

@@ -123,7 +123,9 @@ async fn an_api_that_asks_for_fewer_requests_is_no_failure_of_its_health() {
     assert_eq!(run.integration.health_status, HealthStatus::Healthy);
 
     // A listener that fails with this lets its item wait as long as Zendesk says.
-    let client = Zendesk::default().client(&engine, &run.integration).unwrap();
+    let client = Zendesk::default()
+        .client(&engine, &run.integration)
+        .unwrap();
     let error = client.comment(1, "Thank you").await.unwrap_err();
     let limited = RateLimited::find(&error).unwrap();
     assert_eq!(limited.wait(), Duration::from_secs(40));

@@ -19,7 +19,7 @@ struct Announced {
     heard: Mutex<Vec<(u32, Uuid, u64)>>,
 }
 
-mod announced {
+mod inline {
     use super::{Announced, Attempt, Delivery, Ordering, State, SyncCompleted, listener};
 
     #[listener(SyncCompleted, handle = COMPLETED)]
@@ -47,8 +47,7 @@ async fn announcing(url: String, refusals: u32) -> DeskBench {
         refusals: refusals.into(),
         ..Announced::default()
     };
-    let listening =
-        |builder: EventsBuilder| builder.register(announced::COMPLETED).state(announced);
+    let listening = |builder: EventsBuilder| builder.register(inline::COMPLETED).state(announced);
     DeskBench::with(url, listening).await
 }
 

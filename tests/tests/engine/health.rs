@@ -308,7 +308,7 @@ async fn an_operator_enables_and_disables_in_silence(url: String) {
     assert!(bench.heard.names().is_empty());
 }
 
-/// Section 2, `IntegrationSynced`: last_synced_at = t, next_sync_at = t + effective interval, none without one; and
+/// Section 2, `IntegrationSynced`: `last_synced_at` = t, `next_sync_at` = t + effective interval, none without one; and
 /// section 4 (better): the provider's default drives `mark_synced` where the integration has no interval of its own.
 async fn being_synced_is_recorded_with_the_time_of_the_next(url: String) {
     let build = |engine: events_std::IntegrationsBuilder| engine.provider(Zendesk).provider(Hourly);

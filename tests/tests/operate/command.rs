@@ -22,7 +22,7 @@ enum Mounted {
     Events(Command),
 }
 
-fn parse(line: &str) -> Result<Command, String> {
+pub(crate) fn parse(line: &str) -> Result<Command, String> {
     let words = std::iter::once("shop").chain(line.split_whitespace());
     match Args::try_parse_from(words) {
         Ok(args) => match args.command {
@@ -34,7 +34,7 @@ fn parse(line: &str) -> Result<Command, String> {
 }
 
 impl Shop {
-    async fn run(&self, line: &str) -> (String, Result<(), CommandError>) {
+    pub(crate) async fn run(&self, line: &str) -> (String, Result<(), CommandError>) {
         let mut output = Vec::new();
         let command = parse(line).expect("a command");
         let ended = command.run_to(&self.store, &self.events, &mut output).await;
@@ -60,7 +60,16 @@ fn an_app_mounts_them_beside_its_own() {
         help.starts_with("A shop\n\nUsage: "),
         "its own words stay: {help}"
     );
-    for name in ["serve", "work", "failed", "queue", "migrate"] {
+    for name in [
+        "serve",
+        "work",
+        "failed",
+        "queue",
+        "integrations",
+        "sync",
+        "items",
+        "migrate",
+    ] {
         assert!(help.contains(&format!("\n  {name} ")), "{help}");
     }
     for line in [
@@ -70,6 +79,12 @@ fn an_app_mounts_them_beside_its_own() {
         "failed flush --older-than 7days --event order.paid",
         "work --queues mail,stock --concurrency 4 --drain",
         "queue stats --json",
+        "integrations list --provider zendesk --health failing --owner team/7",
+        "integrations health 7 --check --json",
+        "sync run 7 --detach",
+        "items failed --integration 7 --run 8 --after 9",
+        "items retry 17 18",
+        "items reclaim --older-than 30m --dry-run",
         "migrate --json",
     ] {
         parse(line).expect(line);

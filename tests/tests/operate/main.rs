@@ -2,6 +2,7 @@
 
 mod change;
 mod command;
+mod integrations;
 mod kit;
 mod parked;
 mod stats;

@@ -1,6 +1,9 @@
 //! The credentials of an integration are seen nowhere: by no subscriber, in no error and no event, and in no byte of the
 //! database.
 
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
 use events_core::{AnyEvent, Event, Events, EventsBuilder, State, listener};
 use events_std::{
     CheckFailure, EncryptionKey, FailureClass, HealthCheck, Integration, IntegrationHealthChanged,
@@ -9,7 +12,6 @@ use events_std::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
 
 use crate::capture::{self, everything, of_event};
 use crate::kit::{Base, on_every_database};
@@ -112,7 +114,7 @@ fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = format!("{error} {error:?}");
     let mut next = error.source();
     while let Some(source) = next {
-        text += &format!(" {source} {source:?}");
+        write!(text, " {source} {source:?}").unwrap();
         next = source.source();
     }
     text
@@ -204,7 +206,10 @@ fn credentials_are_seen_nowhere() {
 
 /// Every byte of a SQLite file and of what stands beside it; every column of every row on Postgres.
 async fn search_the_database(base: &Base, store: &Store) {
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in CANARY.bytes() {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     if store.backend() == DbBackend::Sqlite {
         let mut searched = 0;
         for file in std::fs::read_dir(&base.folder).unwrap() {

@@ -282,6 +282,7 @@ fn why(reason: SkipReason) -> String {
     match reason {
         SkipReason::Missing => "there is no such integration",
         SkipReason::Inactive => "it is switched off",
+        SkipReason::NotDue => "it is not due any more: another scheduler was faster",
         SkipReason::Unable => {
             "its provider is not known to this program, or cannot be synced on a schedule"
         }

@@ -40,7 +40,7 @@ use work::WorkArgs;
 /// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim` and, with
 /// the feature `webhooks`, `webhooks list|show|replay|recover`. Each has `--json`; no secret is ever shown.
 ///
-/// Those of integrations ask for [`Integrations`](crate::Integrations) as a state of the dispatcher, and `work` runs the
+/// Those of integrations ask for [`Integrations`] as a state of the dispatcher, and `work` runs the
 /// items of sync runs too where it has one.
 ///
 /// A program mounts it beside its own subcommands:

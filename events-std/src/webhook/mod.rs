@@ -1,7 +1,7 @@
 //! Webhooks: what a provider sends is verified, stored together with its announcement and its processing job, and
 //! processed by the provider's handlers.
 //!
-//! An adapter's author implements [`Webhooks`](crate::Webhooks) and picks a verifier, of which the usual ones are here:
+//! An adapter's author implements [`Webhooks`] and picks a verifier, of which the usual ones are here:
 //! [`GitHub`], [`Stripe`], [`Zendesk`], [`StandardWebhooks`], [`HmacSha256`]. The application mounts [`routes`].
 
 #[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]

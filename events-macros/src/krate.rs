@@ -91,7 +91,7 @@ mod tests {
                 ),
             ),
             crate::provider::provider(
-                quote!(ScheduledSync, HealthCheck, Redact, instance #krate),
+                quote!(ScheduledSync, HealthCheck, Redact, Webhooks, instance #krate),
                 quote!(impl Provider for Zendesk {}),
             ),
         ]

@@ -52,6 +52,8 @@ mod within;
 mod write;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use age::Retention;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use builder::IntegrationsBuilder;
 pub use check::{CheckFailure, HealthCheck, health_check};
 pub use credentials::{Credentials, CredentialsError};

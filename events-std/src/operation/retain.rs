@@ -5,24 +5,14 @@ use std::time::Duration;
 use events_core::Model;
 
 use super::IntegrationLog;
-use crate::integration::{IntegrationError, Integrations, IntegrationsBuilder};
+use crate::integration::{IntegrationError, Integrations, IntegrationsBuilder, Retention};
 use crate::queue::Aging;
-
-/// How long entries are kept.
-#[derive(Clone, Copy, Debug)]
-struct Retention(Option<Duration>);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self(Some(Duration::from_hours(30 * 24)))
-    }
-}
 
 impl IntegrationsBuilder {
     /// How long entries of the operation log are kept, 30 days unless given; for ever with `None`. One at which an
     /// unfinished job points stays, and so does that of a sync run which is kept.
     pub fn keep_operations_for(self, time: Option<Duration>) -> Self {
-        self.part(Retention(time))
+        self.part(Retention::<IntegrationLog>::of(time))
     }
 }
 
@@ -34,12 +24,11 @@ impl Integrations {
     ///
     /// If the database fails.
     pub async fn prune_operations(&self) -> Result<u64, IntegrationError> {
-        let Retention(kept) = *self.part::<Retention>();
         let operations = Aging {
             table: "events_operations",
             model: IntegrationLog::NAME,
             unless: "o.id NOT IN (SELECT log_id FROM events_sync_runs)",
         };
-        self.forget(&operations, kept).await
+        self.forget::<IntegrationLog>(&operations).await
     }
 }

@@ -108,7 +108,12 @@ async fn set_all(
     } else {
         // Keys and values need no function of JSON for each.
         let held = "WHERE (id, fence) IN (SELECT CAST(key AS INTEGER), value FROM json_each($2))";
-        let list: BTreeMap<i64, i64> = holds.iter().map(|hold| (hold.id, hold.fence)).collect();
+        // Of two holds of one job only the later can count: fences only grow.
+        let mut list = BTreeMap::new();
+        for hold in holds {
+            let fence = list.entry(hold.id).or_insert(hold.fence);
+            *fence = hold.fence.max(*fence);
+        }
         let list = serde_json::to_string(&list).map_err(|error| DbErr::Json(error.to_string()))?;
         (held, vec![list])
     };

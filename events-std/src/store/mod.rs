@@ -122,6 +122,10 @@ impl Store {
     }
 
     /// Whether what is written now is kept: SQLite goes on writing into a file that was deleted, and says nothing.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(clippy::unused_self, reason = "Postgres has no file")
+    )]
     pub(crate) fn check_file(&self) -> Result<(), StoreError> {
         #[cfg(feature = "sqlite")]
         if let Some(file) = &self.inner.file

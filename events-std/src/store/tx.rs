@@ -124,7 +124,8 @@ impl Tx {
             .await
     }
 
-    async fn push(&self, jobs: Vec<Job>) -> Result<(), PushError> {
+    /// Writes jobs in the transaction.
+    pub(crate) async fn push(&self, jobs: Vec<Job>) -> Result<(), PushError> {
         let failed = |error: StoreError| PushError::Failed(error.into());
         outbox::check(&jobs).map_err(failed)?;
         if self.shared.ledger.hold(jobs) {

@@ -2,27 +2,15 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use super::SyncRunError;
-use crate::integration::{Integrations, IntegrationsBuilder};
+use super::{SyncRun, SyncRunError};
+use crate::integration::{Integrations, IntegrationsBuilder, Retention};
 use crate::store;
-
-/// How long closed runs are kept, with their items.
-#[derive(Clone, Copy, Debug)]
-struct Retention(Option<Duration>);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self(Some(Duration::from_hours(30 * 24)))
-    }
-}
 
 impl IntegrationsBuilder {
     /// How long closed sync runs are kept with their items, 30 days unless given; for ever with `None`. A run of which
     /// an item has failed, and is neither retried nor skipped, stays.
     pub fn keep_sync_runs_for(self, time: Option<Duration>) -> Self {
-        self.part(Retention(time))
+        self.part(Retention::<SyncRun>::of(time))
     }
 }
 
@@ -34,14 +22,7 @@ impl Integrations {
     /// If the database fails.
     pub async fn prune_sync_runs(&self) -> Result<u64, SyncRunError> {
         const SOME: u64 = 10;
-        let Retention(Some(kept)) = *self.part::<Retention>() else {
-            return Ok(0);
-        };
-        let now = self.events().now();
-        let Some(before) = TimeDelta::from_std(kept)
-            .ok()
-            .and_then(|kept| now.checked_sub_signed(kept))
-        else {
+        let Some(before) = self.forgets_before::<SyncRun>() else {
             return Ok(0);
         };
         let old = format!(

@@ -5,21 +5,22 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use events_core::{Events, EventsBuilder, ManualClock};
 
 use super::TestRun;
 use crate::integration::{Integrations, IntegrationsBuilder, RegisteredProvider};
 use crate::queue::Worker;
-use crate::store::{EncryptionKey, Store};
+use crate::store::{self, EncryptionKey, Store};
 use crate::sync::ItemFilter;
 
 /// A step towards the engine of a test.
 type Step<B> = Box<dyn FnOnce(B) -> B + Send>;
 
-/// How much time passes at once while retries wait for theirs.
-const STEP: TimeDelta = TimeDelta::seconds(30);
+/// How often it looks whether all that is left waits for its time.
+const LOOK: Duration = Duration::from_millis(5);
 
 impl Integrations {
     /// An engine for the tests of an adapter or an application: on a database in memory of its own, with an encryption
@@ -218,8 +219,8 @@ impl TestEngine {
         }
     }
 
-    /// Runs all queued listeners, and those of announcements, until nothing is pending any more: the clock is moved on
-    /// while retries wait for their time.
+    /// Runs all queued listeners, and those of announcements, until nothing is pending any more. Where nothing runs and
+    /// all that is left waits for its time, the clock is set to the next one.
     ///
     /// # Panics
     ///
@@ -229,8 +230,10 @@ impl TestEngine {
         let drained = worker.drain();
         let hurry = async {
             loop {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                self.clock.advance(STEP);
+                tokio::time::sleep(LOOK).await;
+                if let Some(due) = self.rests_until().await {
+                    self.clock.advance(due - self.events.now());
+                }
             }
         };
         tokio::select! {
@@ -240,5 +243,19 @@ impl TestEngine {
             },
             () = hurry => unreachable!("it never ends"),
         }
+    }
+
+    /// When the next job is due, if none runs or is due now.
+    async fn rests_until(&self) -> Option<DateTime<Utc>> {
+        let sql = "SELECT MIN(run_at), MAX(state) FROM events_jobs WHERE state IN (0, 1)";
+        let row = store::row(self.store().reader(), sql, []).await;
+        let row = row.unwrap_or_else(|error| panic!("the jobs cannot be read: {error}"))?;
+        let read = |error| panic!("the jobs cannot be read: {error}");
+        let (next, state): (Option<i64>, Option<i64>) = (
+            row.try_get_by_index(0).unwrap_or_else(read),
+            row.try_get_by_index(1).unwrap_or_else(read),
+        );
+        let next = DateTime::from_timestamp_millis(next.filter(|_| state == Some(0))?)?;
+        (next > self.events.now()).then_some(next)
     }
 }

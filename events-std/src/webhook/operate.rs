@@ -4,14 +4,13 @@ use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use events_core::{BoxError, Job, PushError};
 use sea_orm::Value;
 
 use super::process::{LISTENER, shortened, unique_key};
 use super::{IntegrationWebhook, WebhookError, WebhookReceived, WebhookStatus, rows};
 use crate::integration::{
-    Integration, IntegrationError, Integrations, IntegrationsBuilder, Within,
+    Integration, IntegrationError, Integrations, IntegrationsBuilder, Retention, Within,
 };
 use crate::operation::{Direction, IntegrationLog};
 use crate::store::{self, StoreError};
@@ -65,32 +64,21 @@ impl WebhookFilter {
 
     /// The statement, and its values.
     fn statement(self) -> (String, Vec<Value>) {
-        let wanted: [(&str, Option<Value>); 4] = [
-            ("integration_id =", self.integration.map(Value::from)),
-            (
-                "status =",
-                self.status.map(|status| status.to_string().into()),
-            ),
-            ("event_type =", self.event_type.map(Value::from)),
-            ("id <", self.before.map(Value::from)),
-        ];
         let mut sql = format!("SELECT {} FROM events_webhooks", rows::COLUMNS);
-        let mut values = Vec::new();
-        for (column, value) in wanted {
-            let Some(value) = value else { continue };
-            sql += if values.is_empty() {
-                " WHERE "
-            } else {
-                " AND "
-            };
-            values.push(value);
-            // A text takes all that is written.
-            let _ = write!(sql, "{column} ${}", values.len());
-        }
+        let status = self.status.map(|status| status.to_string().into());
+        let values = store::wanted(
+            &mut sql,
+            [
+                ("integration_id =", self.integration.map(Into::into)),
+                ("status =", status),
+                ("event_type =", self.event_type.map(Into::into)),
+                ("id <", self.before.map(Into::into)),
+            ],
+        );
         sql += " ORDER BY id DESC";
         if let Some(limit) = self.limit {
-            values.push(i64::from(limit).into());
-            let _ = write!(sql, " LIMIT ${}", values.len());
+            // A text takes all that is written.
+            let _ = write!(sql, " LIMIT {limit}");
         }
         (sql, values)
     }
@@ -103,21 +91,12 @@ const PRUNE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 struct Pruned(Mutex<Option<Instant>>);
 
-/// How long processed deliveries are kept.
-#[derive(Clone, Copy, Debug)]
-struct Retention(Option<Duration>);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self(Some(Duration::from_hours(30 * 24)))
-    }
-}
-
 impl IntegrationsBuilder {
     /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
-    /// `None`. The routes forget them as new ones come in. One that is forgotten is no duplicate any more, should the provider send it again.
+    /// `None`. One whose job is parked stays. The routes forget them as new ones come in. One that is forgotten is no
+    /// duplicate any more, should the provider send it again.
     pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
-        self.part(Retention(time))
+        self.part(Retention::<IntegrationWebhook>::of(time))
     }
 }
 
@@ -222,11 +201,8 @@ impl Integrations {
     ///
     /// If there is no such delivery, it is processed or its job waits or runs, or the database fails.
     pub async fn recover_webhook(&self, id: i64) -> Result<IntegrationWebhook, WebhookError> {
-        let recovered = self
-            .transaction(async |tx| self.within(tx).recover_webhook(id).await)
-            .await?;
-        self.store().pushed().notify_waiters();
-        Ok(recovered)
+        self.transaction(async |tx| self.within(tx).recover_webhook(id).await)
+            .await
     }
 
     /// As [`recover_webhook`](Self::recover_webhook), for all that failed, of one integration where it is named. How
@@ -279,28 +255,28 @@ impl Integrations {
     }
 
     /// Forgets deliveries that were processed, or have failed, longer ago than the retention; how many. Those whose job
-    /// waits or runs stay.
+    /// waits, runs or is parked stay.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn prune_webhooks(&self) -> Result<u64, WebhookError> {
         const SOME: u64 = 1_000;
-        let Retention(Some(kept)) = *self.part::<Retention>() else {
+        let Some(before) = self.forgets_before::<IntegrationWebhook>() else {
             return Ok(0);
         };
-        let now = self.events().now();
-        let kept = TimeDelta::from_std(kept).ok();
-        let Some(before) = kept.and_then(|kept| now.checked_sub_signed(kept)) else {
-            return Ok(0);
-        };
+        // A parked job still points at its delivery: whoever retries it finds it.
         let sql = format!(
-            "DELETE FROM events_webhooks WHERE id IN (SELECT id FROM events_webhooks \
-             WHERE status IN ('processed', 'failed') AND updated_at < $1 ORDER BY updated_at LIMIT {SOME})"
+            "DELETE FROM events_webhooks WHERE id IN (SELECT w.id FROM events_webhooks AS w WHERE w.updated_at < $1 \
+             AND (w.status = 'processed' OR (w.status = 'failed' AND NOT EXISTS (SELECT 1 FROM events_jobs AS j \
+             WHERE j.state = 3 AND j.listener = $2 \
+             AND j.unique_key = w.integration_id || '/' || w.provider_delivery_id))) \
+             ORDER BY w.updated_at LIMIT {SOME})"
         );
+        let values: [Value; 2] = [store::time(before), LISTENER.into()];
         let mut forgotten = 0;
         loop {
-            let some = store::execute(self.store().writer(), &*sql, [store::time(before)]).await?;
+            let some = store::execute(self.store().writer(), &*sql, values.clone()).await?;
             forgotten += some;
             if some < SOME {
                 return Ok(forgotten);
@@ -363,8 +339,7 @@ impl Within<'_> {
                     "the dispatcher has no listener that processes webhooks".into(),
                 ));
             }
-            let written = store::write(self.tx(), &own).await;
-            written.map_err(|error| PushError::Failed(error.into()))
+            self.tx().push(own).await
         };
         self.tx().events().dispatch_jobs(&event, push).await?;
         Ok(())

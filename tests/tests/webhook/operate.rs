@@ -181,6 +181,18 @@ async fn a_list_is_filtered(url: String) {
     );
 }
 
+/// Whoever retries a parked job finds its delivery, however old.
+async fn a_delivery_whose_job_is_parked_stays(url: String) {
+    let hub = HubBench::new(url).await;
+    failed(&hub, "d-1").await;
+    hub.bench.clock.advance(TimeDelta::days(31));
+    let prune = async || hub.bench.engine.prune_webhooks().await.unwrap();
+    assert_eq!(prune().await, 0);
+    let parked = hub.bench.store.failed(&hub.bench.events);
+    assert_eq!(parked.flush(&FailedFilter::new()).await.unwrap(), 1);
+    assert_eq!(prune().await, 1);
+}
+
 /// Webhooks have a retention, bounded by default, that spares rows whose job is not done.
 async fn old_deliveries_are_forgotten(url: String) {
     let hub = HubBench::new(url).await;
@@ -217,6 +229,7 @@ async fn the_routes_forget_what_is_too_old(url: String) {
 }
 
 on_both!(
+    a_delivery_whose_job_is_parked_stays,
     the_routes_forget_what_is_too_old,
     a_list_is_filtered,
     a_replay_runs_the_handler_on_what_was_stored,

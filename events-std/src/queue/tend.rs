@@ -50,26 +50,38 @@ pub(super) async fn park_unknown(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let backend = store.backend();
-    let (texts, newline, skip) = if backend == DbBackend::Postgres {
+    let before = before(now, UNKNOWN_AFTER);
+    // Nearly always no queue has anything so old.
+    let queues = waiting_since(store, before).await?;
+    if queues.is_empty() {
+        return Ok(false);
+    }
+    let queues = serde_json::to_string(&queues).unwrap_or_else(|_| "[]".to_owned());
+    let (claims, newline, names, skip) = if backend == DbBackend::Postgres {
         (
-            "SELECT json_array_elements_text(w.claims::json)",
+            "SELECT json_array_elements_text(claims::json) FROM events_workers",
             "E'\\n'",
-            "FOR UPDATE OF j SKIP LOCKED",
+            "SELECT json_array_elements_text($1::json)",
+            "FOR UPDATE SKIP LOCKED",
         )
     } else {
-        ("SELECT value FROM json_each(w.claims)", "char(10)", "")
+        (
+            "SELECT c.value FROM events_workers AS w, json_each(w.claims) AS c",
+            "char(10)",
+            "SELECT value FROM json_each($1)",
+            "",
+        )
     };
     let unknown = format!(
-        "SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND j.run_at < $1 AND NOT EXISTS \
-         (SELECT 1 FROM events_workers AS w WHERE \
-         j.event || {newline} || j.version || {newline} || j.listener IN ({texts})) LIMIT "
+        "SELECT id FROM events_jobs WHERE state = 0 AND queue IN ({names}) AND run_at < $2 \
+         AND event || {newline} || version || {newline} || listener NOT IN ({claims}) LIMIT "
     );
     let first = store
         .reader()
         .query_one_raw(Statement::from_sql_and_values(
             backend,
             format!("{unknown} 1"),
-            [before(now, UNKNOWN_AFTER).into()],
+            [queues.as_str().into(), before.into()],
         ))
         .await?;
     if first.is_none() {
@@ -77,7 +89,7 @@ pub(super) async fn park_unknown(
     }
     let transaction = store.begin().await?;
     let statement = format!(
-        "UPDATE events_jobs SET state = 1, fence = fence + 1, changed_at = $2 \
+        "UPDATE events_jobs SET state = 1, fence = fence + 1, changed_at = $3 \
          WHERE id IN ({unknown} {BATCH} {skip}) AND state = 0 RETURNING {}",
         claim::READ
     );
@@ -85,10 +97,7 @@ pub(super) async fn park_unknown(
         .query_all_raw(Statement::from_sql_and_values(
             backend,
             statement,
-            [
-                before(now, UNKNOWN_AFTER).into(),
-                now.timestamp_millis().into(),
-            ],
+            [queues.into(), before.into(), now.timestamp_millis().into()],
         ))
         .await?;
     for claimed in claim::read_all(&transaction, &rows, now).await? {
@@ -98,6 +107,26 @@ pub(super) async fn park_unknown(
     }
     transaction.commit().await?;
     Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX) == BATCH)
+}
+
+/// The queues in which a job waits that was due before this time. The index of ready jobs is read at one place for each
+/// queue, however many jobs wait.
+async fn waiting_since(store: &Store, before: i64) -> Result<Vec<String>, StoreError> {
+    let next = |after: &str| {
+        format!("SELECT queue FROM events_jobs WHERE state = 0 {after} ORDER BY queue LIMIT 1")
+    };
+    let sql = format!(
+        "WITH RECURSIVE queues (queue) AS (SELECT first.queue FROM ({}) AS first \
+         UNION ALL SELECT ({}) FROM queues AS q WHERE q.queue IS NOT NULL) \
+         SELECT q.queue FROM queues AS q WHERE EXISTS \
+         (SELECT 1 FROM events_jobs AS j WHERE j.state = 0 AND j.queue = q.queue AND j.run_at < $1)",
+        next(""),
+        next("AND queue > q.queue")
+    );
+    let statement = Statement::from_sql_and_values(store.backend(), sql, [before.into()]);
+    let rows = store.reader().query_all_raw(statement).await?;
+    let queues = rows.iter().map(|row| row.try_get_by_index(0));
+    Ok(queues.collect::<Result<_, _>>()?)
 }
 
 /// What of the job is unknown, as far as this program can tell.

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 #[cfg(feature = "sqlite")]
 use super::place::OpenFile;
+#[cfg(feature = "postgres")]
+use super::silence::Silence;
 use super::{Inner, Store, StoreError};
 
 /// What a commit on SQLite survives.
@@ -84,6 +86,8 @@ impl StoreOptions {
                 reader: opened.reader,
                 #[cfg(feature = "sqlite")]
                 file: opened.file,
+                #[cfg(feature = "postgres")]
+                silence: opened.silence,
                 backend,
                 pushed: Arc::new(Notify::new()),
             }),
@@ -128,6 +132,8 @@ pub(super) struct Opened {
     pub(super) reader: DatabaseConnection,
     #[cfg(feature = "sqlite")]
     pub(super) file: Option<OpenFile>,
+    #[cfg(feature = "postgres")]
+    pub(super) silence: Arc<Silence>,
 }
 
 impl fmt::Debug for StoreOptions {

@@ -15,6 +15,8 @@ mod place;
 mod postgres;
 mod rows;
 mod schema;
+#[cfg(feature = "postgres")]
+mod silence;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod to_its_end;
@@ -32,7 +34,7 @@ pub(crate) use encryption::Keyring;
 pub use encryption::{EncryptionError, EncryptionKey};
 pub use error::StoreError;
 pub use join::{AppTransaction, Joined};
-pub(crate) use listen::{listen, tell_workers};
+pub(crate) use listen::{Listening, listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
@@ -65,6 +67,8 @@ struct Inner {
     /// SQLite's file, unless the database is in memory.
     #[cfg(feature = "sqlite")]
     file: Option<place::OpenFile>,
+    #[cfg(feature = "postgres")]
+    silence: Arc<silence::Silence>,
     backend: DbBackend,
     pushed: Arc<Notify>,
 }
@@ -134,6 +138,17 @@ impl Store {
             return Err(StoreError::FileGone(file.path().to_owned()));
         }
         Ok(())
+    }
+
+    /// The database does not answer: what is asked from now on goes through new connections. SQLite has none to a machine
+    /// elsewhere.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_self, reason = "SQLite is never silent")
+    )]
+    pub(crate) fn note_silence(&self) {
+        #[cfg(feature = "postgres")]
+        self.inner.silence.note();
     }
 
     /// Whether it is the same store, or a clone of it.

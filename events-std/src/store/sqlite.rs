@@ -99,6 +99,8 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
         writer,
         reader,
         file,
+        #[cfg(feature = "postgres")]
+        silence: Arc::default(),
     })
 }
 

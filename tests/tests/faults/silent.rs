@@ -24,10 +24,12 @@ async fn takes_its_time(event: &Unheard, effects: &State<Effects>) {
     }
 }
 
-/// Forwards to a server until it falls silent.
+/// Forwards to a server until it falls silent. Connections are counted as they come.
 struct Proxy {
     url: String,
-    forwards: watch::Sender<bool>,
+    seen: watch::Sender<usize>,
+    /// Those up to this number are silent, for good.
+    silent: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -42,36 +44,55 @@ impl Proxy {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let forwards = watch::Sender::new(true);
-        let forwarding = forwards.clone();
+        let (seen, silent) = (watch::Sender::new(0), watch::Sender::new(0));
+        let (counts, silences) = (seen.clone(), silent.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                counts.send_modify(|seen| *seen += 1);
+                let number = *counts.borrow();
                 let server = TcpStream::connect(&server).await.expect("the server");
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(forward(from_client, to_server, forwarding.subscribe()));
-                tokio::spawn(forward(from_server, to_client, forwarding.subscribe()));
+                tokio::spawn(forward(
+                    number,
+                    from_client,
+                    to_server,
+                    silences.subscribe(),
+                ));
+                tokio::spawn(forward(
+                    number,
+                    from_server,
+                    to_client,
+                    silences.subscribe(),
+                ));
             }
         });
         Self {
             url: format!("{user}@{address}/{database}"),
-            forwards,
+            seen,
+            silent,
         }
     }
 
     fn falls_silent(&self) {
-        self.forwards.send_replace(false);
+        self.silent.send_replace(usize::MAX);
+    }
+
+    /// Only connections that are still to come are forwarded: those that there were hear nothing any more.
+    fn lets_new_ones_through(&self) {
+        self.silent.send_replace(*self.seen.borrow());
     }
 }
 
 async fn forward(
+    number: usize,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut forwards: watch::Receiver<bool>,
+    mut silent: watch::Receiver<usize>,
 ) {
     let mut bytes = [0; 4096];
     while let Ok(read) = from.read(&mut bytes).await {
-        let goes_on = forwards.wait_for(|forwards| *forwards).await.is_ok();
+        let goes_on = silent.wait_for(|silent| *silent < number).await.is_ok();
         if read == 0 || !goes_on || to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
@@ -134,6 +155,46 @@ fn it_does_not_keep_a_worker_that_is_to_stop() {
         effects.mark("go");
         Worker::new(&events_here, &store).drain().await.unwrap();
         assert_eq!(states(&store).await, [0, 0, number(3), 0]);
+        assert_eq!(workers(&store).await, 0);
+        base.remove().await;
+    });
+}
+
+/// As where a machine between falls away and another takes its place.
+#[test]
+fn a_running_worker_does_not_wait_for_it_for_ever() {
+    runtime().block_on(async {
+        let Some(base) = Base::of(Kind::Postgres).await else {
+            return;
+        };
+        let store = base.store().await;
+        let events_here = events(module_path!(), &store, &base);
+        let proxy = Proxy::before(&base.url).await;
+        let far = Store::connect(&proxy.url).await.unwrap();
+        let events_far = events(module_path!(), &far, &base);
+        let effects = Effects::of(&base);
+        let test = async {
+            dispatch_all(&store, &events_here, (0..2).map(Unheard)).await;
+            until("both run", async || effects.lines().len() == 2).await;
+            proxy.falls_silent();
+            let before = *proxy.seen.borrow();
+            // It wants to write how these ended, and to claim others.
+            effects.mark("go");
+            dispatch_all(&store, &events_here, (2..5).map(Unheard)).await;
+            // Whatever it waits for: a claim, the ends of jobs, being told of pushes.
+            until("it tries new connections again and again", async || {
+                *proxy.seen.borrow() >= before + 6
+            })
+            .await;
+            assert_eq!(states(&store).await, [3, 2, 0, 0]);
+            proxy.lets_new_ones_through();
+            until("all is done", async || states(&store).await[2] == 5).await;
+        };
+        let worker = Worker::new(&events_far, &far).answer_within(Duration::from_secs(1));
+        let left = worker.run_until(test).await.unwrap();
+        assert_eq!((left.ended, left.released, left.held), (5, 0, 0));
+        // Each has run once.
+        assert_eq!(effects.lines().len(), 5);
         assert_eq!(workers(&store).await, 0);
         base.remove().await;
     });

@@ -1,5 +1,6 @@
 //! The worker: claims jobs, runs them, and ends their claims.
 
+mod answer;
 mod cycle;
 mod floor;
 mod job;
@@ -61,6 +62,7 @@ pub struct Worker {
     lapse: Duration,
     retention: Option<Duration>,
     start_within: Duration,
+    answer_within: Duration,
     sources: Vec<Box<dyn Source>>,
 }
 
@@ -115,6 +117,7 @@ impl Worker {
             lapse: Duration::from_mins(1),
             retention: Some(Duration::from_hours(24)),
             start_within: Duration::from_mins(1),
+            answer_within: Duration::from_secs(30),
             sources: Vec::new(),
         }
     }
@@ -168,6 +171,14 @@ impl Worker {
         self
     }
 
+    /// How long the database may take for what the worker itself asks of it at once, as a claim with the ends of what has
+    /// run: 30 s unless given, at least 1 s. After that it counts as silent: the worker reports it, and tries again with
+    /// new connections.
+    pub fn answer_within(mut self, time: Duration) -> Self {
+        self.answer_within = time.max(Duration::from_secs(1));
+        self
+    }
+
     /// Lets it work for another source too.
     pub(crate) fn source(mut self, source: impl Source + 'static) -> Self {
         self.sources.push(Box::new(source));
@@ -186,8 +197,8 @@ impl Worker {
     }
 
     /// Works until `shutdown` is ready. Then it claims no more, lets running jobs end within the grace time, gives the
-    /// rest back, and says what was left. A database that is away, locked or full is reported and tried again; one that
-    /// does not answer keeps the worker for at most 10 s beyond the grace time.
+    /// rest back, and says what was left. A database that is away, locked, full or silent is reported and tried again;
+    /// at the end one that does not answer keeps the worker for at most 10 s beyond the grace time.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
+use super::answer::answered;
 use super::cycle::Scope;
 use super::jobs::Jobs;
 use super::runs::Runs;
@@ -16,7 +17,7 @@ use super::stop::{PATIENCE, Stop};
 use super::{Left, Worker, WorkerError};
 use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
-use crate::store::StoreError;
+use crate::store::{Listening, StoreError};
 
 /// How often a worker looks after others, its own heartbeat included.
 const LOOK_AFTER: Duration = Duration::from_millis(400);
@@ -82,13 +83,13 @@ async fn work(
     let Some(presence) = enter(worker, card, stop).await? else {
         return Ok(Left::default());
     };
-    let listening = crate::store::listen(&worker.store);
     let mut state = State {
         runs: Runs::new(worker, presence.lock()),
         worker,
         sources,
         card,
         presence,
+        listening: crate::store::listen(&worker.store),
         beaten: Instant::now(),
         watch: Watch::default(),
         alone_waits: false,
@@ -102,7 +103,7 @@ async fn work(
     state.in_doubt |= ended.is_none();
     let result = ended.unwrap_or(Ok(()));
     let left = state.stop(stop.since()).await;
-    drop(listening);
+    drop(state.listening);
     let leaving = state.presence.leave(worker.store.writer());
     match tokio::time::timeout(FAREWELL, leaving).await {
         Ok(Ok(())) => {}
@@ -153,6 +154,8 @@ struct State<'w> {
     /// What others are told of the worker.
     card: Card<'w>,
     presence: Presence,
+    /// Wakes it when others push.
+    listening: Listening,
     /// When others were last told that this worker lives.
     beaten: Instant,
     watch: Watch,
@@ -194,12 +197,13 @@ impl State<'_> {
                 told.as_mut().enable();
                 self.sources.told();
             }
-            match self.turn().await {
+            let (store, within) = (&self.worker.store, self.worker.answer_within);
+            match answered(store, within, self.turn()).await {
                 Ok(()) => self.failures = 0,
                 Err(error) => self.report(&error),
             }
             if drain && self.failures == 0 && self.is_idle() {
-                match self.sources.anything_left().await {
+                match answered(store, within, self.sources.anything_left()).await {
                     Ok(false) => return Ok(()),
                     Ok(true) => {}
                     Err(error) => self.report(&error),
@@ -289,7 +293,9 @@ impl State<'_> {
         }
         let (worker, now) = (self.worker, self.worker.events.now());
         let watch = &mut self.watch;
-        match reclaim::reclaim(&worker.store, self.presence.id, watch, now).await {
+        let (store, within) = (&worker.store, worker.answer_within);
+        let reclaiming = reclaim::reclaim(store, self.presence.id, watch, now);
+        match answered(store, within, reclaiming).await {
             Ok(crashed) => self.sources.conclude_crashed(&mut self.runs, crashed),
             Err(error) => {
                 self.in_doubt = true;
@@ -297,7 +303,8 @@ impl State<'_> {
             }
         }
         if self.runs.any() || self.spare == 0 {
-            match self.sources.alone_waits(now - ALONE_WAITS).await {
+            let waits = self.sources.alone_waits(now - ALONE_WAITS);
+            match answered(store, within, waits).await {
                 Ok(waits) => self.alone_waits = waits,
                 Err(error) => self.report(&error),
             }
@@ -306,10 +313,11 @@ impl State<'_> {
 
     async fn beat(&mut self) {
         let (store, now) = (&self.worker.store, self.worker.events.now());
-        match self.presence.beat(store.writer(), now).await {
+        let beating = self.presence.beat(store.writer(), now);
+        match answered(store, self.worker.answer_within, beating).await {
             Ok(true) => self.beaten = Instant::now(),
             Ok(false) => self.enter_anew().await,
-            Err(error) => self.report(&error.into()),
+            Err(error) => self.report(&error),
         }
     }
 
@@ -323,7 +331,8 @@ impl State<'_> {
         );
         self.runs.forget_all();
         self.sources.forget_all();
-        match Presence::enter(&worker.store, self.card, now).await {
+        let entering = Presence::enter(&worker.store, self.card, now);
+        match answered(&worker.store, worker.answer_within, entering).await {
             Ok(presence) => {
                 self.runs.means.lock = presence.lock();
                 self.presence = presence;
@@ -335,8 +344,11 @@ impl State<'_> {
 
     /// Whether there is more to do.
     async fn tend(&mut self) -> bool {
-        let terms = self.terms();
-        match self.sources.tend(&self.runs, terms).await {
+        // What was committed late, as on its way through a machine that was away, may be this worker's own.
+        self.in_doubt = true;
+        let (terms, worker) = (self.terms(), self.worker);
+        let tending = self.sources.tend(&self.runs, terms);
+        match answered(&worker.store, worker.answer_within, tending).await {
             Ok(more) => more,
             Err(error) => {
                 self.report(&error);
@@ -352,6 +364,10 @@ impl State<'_> {
 
     fn report(&mut self, error: &StoreError) {
         self.failures = self.failures.saturating_add(1);
+        if matches!(error, StoreError::NoAnswer(_)) && !self.stopping {
+            // The connection that was told of pushes waits in vain too.
+            self.listening = crate::store::listen(&self.worker.store);
+        }
         tracing::error!(%error, failures = self.failures, "the worker's database failed: it will be tried again");
     }
 

@@ -145,6 +145,11 @@ impl Plan {
             .collect()
     }
 
+    /// How many attempts there were since the last call of those that take them.
+    pub(crate) fn count(&self) -> usize {
+        self.attempts.lock().unwrap().len()
+    }
+
     pub(crate) fn take(&self) -> Vec<(u64, Attempt, ItemAttempt)> {
         std::mem::take(&mut *self.attempts.lock().unwrap())
     }

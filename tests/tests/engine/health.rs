@@ -127,6 +127,9 @@ async fn without_a_threshold_nothing_is_disabled(url: String) {
         (now.health_status, now.is_active, now.consecutive_failures),
         (HealthStatus::Failing, true, 20)
     );
+    let heard = bench.heard.names();
+    let changed = ["integration.health_changed"; 2];
+    assert_eq!(heard, changed, "and no `integration.disabled`");
 }
 
 /// Only upstream failures count: the others change nothing.

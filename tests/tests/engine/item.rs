@@ -1,10 +1,13 @@
 //! Items: attempts, waits, endings, and what listeners see of them (section 7.3).
 
-use events_core::{Event, listener};
+use chrono::TimeDelta;
+use events_core::{Event, State, listener};
 use events_std::{ItemStatus, Tx};
 use sea_orm::ConnectionTrait;
 
-use crate::desk::{DeskBench, Fate, TicketSynced, execute};
+use tokio::sync::Semaphore;
+
+use crate::desk::{DeskBench, Fate, TicketSynced, execute, until};
 use crate::kit::on_both;
 
 /// Section 7.3: at most 5 counted attempts, and listeners see which one it is, and of which item.
@@ -41,6 +44,32 @@ async fn an_item_is_tried_five_times_and_then_fails(url: String) {
     assert_eq!(item.error.as_deref(), Some("ticket 2 cannot be stored"));
     assert_eq!(item.completed_at, Some(desk.bench.events.now()));
     assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Success);
+}
+
+/// Section 7.3: after its attempts an item waits 10, 30, 120 and 300 s, as its row says; the fifth is the last.
+async fn the_waits_between_attempts_stand_in_the_row(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(1, [Fate::Fails]);
+    let run = desk.begin([1]).await;
+    let test = async {
+        for (attempts, wait) in [(1, 10), (2, 30), (3, 120), (4, 300)] {
+            until("the attempt has failed", async || {
+                let item = desk.item(&run, 1).await;
+                item.status == ItemStatus::Pending && item.attempts == attempts
+            })
+            .await;
+            let due = desk
+                .bench
+                .column::<i64>("SELECT run_at FROM events_sync_items");
+            let now = desk.bench.events.now().timestamp_millis();
+            assert_eq!(due.await, [now + wait * 1_000], "attempt {attempts}");
+            desk.bench.clock.advance(TimeDelta::seconds(wait));
+        }
+        until("the run is closed", async || desk.is_closed(&run).await).await;
+    };
+    desk.worker().run_until(test).await.unwrap();
+    let item = desk.item(&run, 1).await;
+    assert_eq!((item.status, item.attempts), (ItemStatus::Failed, 5));
 }
 
 /// Section 2, `SyncItemFailed`: once, with the row already `failed`; not for what ended well.
@@ -136,18 +165,24 @@ async fn what_cannot_be_read_ends_at_once(url: String) {
     assert_eq!(desk.item(&run, 2).await.attempts, 1);
 }
 
-#[derive(Clone, Debug, Event)]
-#[event(durable, name = "item.note.taken")]
-struct NoteTaken {
-    ticket: u64,
+mod noted {
+    use super::{Event, listener};
+
+    #[derive(Clone, Debug, Event)]
+    #[event(durable, name = "item.note.taken")]
+    struct NoteTaken {
+        ticket: u64,
+    }
+
+    #[listener(NoteTaken, queue)]
+    fn queued(_: &NoteTaken) {}
 }
 
-#[listener(NoteTaken, queue)]
-fn queued(_: &NoteTaken) {}
+const NOTED: &str = concat!(module_path!(), "::noted");
 
 /// Section 7.3 (better): as the last net, an item whose event a queued listener hears fails at once, and nothing runs.
 async fn an_item_that_a_queued_listener_hears_is_refused(url: String) {
-    let desk = DeskBench::with(url, |builder| builder.only_linked_in(module_path!())).await;
+    let desk = DeskBench::with(url, |builder| builder.only_linked_in(NOTED)).await;
     desk.desk.finds([1]);
     let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
     // No session takes such an event: it can only have been stored by another version of the program.
@@ -171,6 +206,65 @@ async fn an_item_that_a_queued_listener_hears_is_refused(url: String) {
         .await;
     assert_eq!(kinds, ["refused"]);
     assert!(!desk.bench.heard.names().contains(&"item.note.taken"));
+}
+
+/// Lets attempts through, one for each permit.
+struct Gate(Semaphore);
+
+mod late {
+    use super::{Gate, State, TicketSynced, listener};
+
+    #[listener(TicketSynced, priority = 10, handle = WAIT)]
+    pub(super) async fn wait(_: &TicketSynced, gate: &State<Gate>) {
+        gate.0.acquire().await.unwrap().forget();
+    }
+}
+
+/// Section 7.3 (better): success and skipped are final. An attempt that comes to its end when others have ended the item
+/// reopens nothing, counts nothing, and tells of nothing.
+async fn a_late_end_changes_nothing_that_has_ended(url: String) {
+    let desk = DeskBench::with(url, |builder| {
+        let gate = Gate(Semaphore::new(0));
+        builder.register(late::WAIT).state(gate)
+    })
+    .await;
+    for ticket in [1, 3] {
+        desk.plan().set(ticket, [Fate::Fails]);
+    }
+    // The attempts are the last: the end of one that fails would be told.
+    let run = desk.begin(1..=4).await;
+    execute(&desk.bench, "UPDATE events_sync_items SET attempts = 4").await;
+    let standing = async || {
+        let columns = "state || ' ' || fence || ' ' || attempts || ' ' || changed_at || ' ' || \
+                       COALESCE(error, '') || COALESCE(completed_at, 0)";
+        let sql = format!("SELECT {columns} FROM events_sync_items ORDER BY id");
+        desk.bench.column::<String>(&sql).await
+    };
+    let test = async {
+        until("all run", async || {
+            let running = "events_sync_items WHERE state = 1 AND attempts = 5";
+            desk.bench.count(running).await == 4
+        })
+        .await;
+        for (state, tickets) in [("2", "'1', '2'"), ("4", "'3', '4'")] {
+            let ended = format!("UPDATE events_sync_items SET state = {state}, completed_at = 7");
+            let ended = format!("{ended} WHERE external_id IN ({tickets})");
+            execute(&desk.bench, &ended).await;
+        }
+        let before = standing().await;
+        let gate = desk.bench.events.state::<Gate>().unwrap();
+        gate.0.add_permits(4);
+        until("all have ended", async || desk.plan().count() == 4).await;
+        before
+    };
+    // The worker writes what it has to say before it ends.
+    let before = std::cell::OnceCell::new();
+    let test = async { before.set(test.await).unwrap() };
+    desk.worker().run_until(test).await.unwrap();
+    assert_eq!(standing().await, *before.get().unwrap());
+    assert_eq!(desk.run(&run).await.finished, 0);
+    let told = desk.bench.heard.names();
+    assert!(!told.contains(&"sync.item_failed"), "{told:?}");
 }
 
 mod with_transaction {
@@ -208,11 +302,13 @@ use with_transaction::what_is_written_in_the_items_transaction_is_written_once;
 
 on_both!(
     a_failed_item_is_told_of_once_with_its_row_failed,
+    a_late_end_changes_nothing_that_has_ended,
     a_panic_ends_an_attempt_and_its_error_is_cut,
     a_rate_limit_beyond_six_hours_ends_the_item_as_expired,
     a_rate_limit_defers_without_counting,
     an_item_is_tried_five_times_and_then_fails,
     an_item_that_a_queued_listener_hears_is_refused,
+    the_waits_between_attempts_stand_in_the_row,
     what_cannot_be_read_ends_at_once,
     what_is_written_in_the_items_transaction_is_written_once,
 );

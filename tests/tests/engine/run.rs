@@ -1,11 +1,13 @@
 //! Runs: one at a time, their enumeration, and how they end (section 7.2).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use events_std::{Integrations, RunState, Scheduler, SessionError, SkipReason, Store, SyncStart};
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::desk::DeskBench;
 use crate::desk::until;
@@ -53,6 +55,28 @@ async fn a_run_without_items_is_clean(url: String) {
     assert_eq!(stored.sync_cursor, None);
 }
 
+/// Keeps the ages that warnings tell.
+#[derive(Clone, Default)]
+struct Ages(Arc<Mutex<Vec<u64>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Ages {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == tracing::Level::WARN {
+            event.record(&mut self.clone());
+        }
+    }
+}
+
+impl Visit for Ages {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "age_seconds" {
+            self.0.lock().unwrap().push(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
 /// Section 7.2: a second run of an integration is dropped, and a warning tells the age of the first.
 async fn a_second_run_is_dropped_with_the_age_of_the_first(url: String) {
     let desk = DeskBench::new(url).await;
@@ -66,7 +90,13 @@ async fn a_second_run_is_dropped_with_the_age_of_the_first(url: String) {
         .unwrap()
         .assert_enumerated();
     desk.bench.clock.advance(TimeDelta::seconds(90));
-    let second = desk.bench.engine.sync(id).await.unwrap();
+    let ages = Ages::default();
+    let second = {
+        let subscriber = tracing_subscriber::registry().with(ages.clone());
+        let _here = tracing::subscriber::set_default(subscriber);
+        desk.bench.engine.sync(id).await.unwrap()
+    };
+    assert_eq!(*ages.0.lock().unwrap(), [90]);
     assert_eq!(second, SyncStart::Busy(run.clone()));
     assert_eq!(desk.bench.count("events_operations").await, 1);
     desk.bench.engine.finish(run).await.unwrap();

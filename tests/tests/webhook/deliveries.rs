@@ -16,7 +16,7 @@ struct Line {
 }
 
 /// The deliveries; none, and visibly so, where their file is not there.
-fn deliveries() -> Vec<Sent> {
+pub(crate) fn deliveries() -> Vec<Sent> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/github-deliveries.jsonl");
     let Ok(text) = std::fs::read_to_string(&file) else {

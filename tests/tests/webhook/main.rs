@@ -12,5 +12,6 @@ mod kill;
 mod kit;
 mod limits;
 mod operate;
+mod peers;
 mod process;
 mod race;

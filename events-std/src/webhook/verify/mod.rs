@@ -47,6 +47,21 @@ pub trait Verifier: Send + Sync {
     }
 }
 
+/// So that a provider can choose its scheme when it runs: `Box<dyn Verifier>`.
+impl<V: Verifier + ?Sized> Verifier for Box<V> {
+    fn verify(&self, request: &Request<'_>) -> Result<(), Refused> {
+        (**self).verify(request)
+    }
+
+    fn delivery_id(&self, request: &Request<'_>) -> Option<String> {
+        (**self).delivery_id(request)
+    }
+
+    fn event_type(&self, request: &Request<'_>) -> Option<String> {
+        (**self).event_type(request)
+    }
+}
+
 /// Why a delivery is refused. It holds nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -290,8 +290,8 @@ impl Events {
         current::set_default(self)
     }
 
-    /// The current dispatcher: that of the innermost [`scope`](Self::scope), else the program's, else one of all
-    /// linked listeners and no state.
+    /// The current dispatcher: that of the innermost [`scope`](Self::scope), as inside a job its worker's; else the
+    /// program's, else one of all linked listeners and no state.
     #[must_use]
     pub fn current() -> Self {
         current::with(Self::clone)

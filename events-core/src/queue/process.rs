@@ -54,13 +54,17 @@ impl Events {
     ///
     /// A job whose attempts are spent, because the last did not come to its end, or whose time is over, gets no attempt:
     /// it is to be parked.
+    ///
+    /// This is the current dispatcher meanwhile: what the listener dispatches by `event.dispatch()` goes through it, with
+    /// the job's dispatch as its cause.
     pub async fn process(&self, job: &Job) -> Verdict {
         self.process_with(job, &Extensions::new()).await
     }
 
     /// As [`process`](Self::process), with values that the listener may ask for, as the job's transaction.
     pub async fn process_with(&self, job: &Job, extensions: &Extensions) -> Verdict {
-        let verdict = self.attempt(job, extensions).await;
+        let here = self.caused_by(&job.delivery);
+        let verdict = here.scope(self.attempt(job, extensions)).await;
         telemetry::tell_verdict(job, &verdict);
         verdict
     }
@@ -146,7 +150,8 @@ impl Events {
                 .on_terms(&terms);
             hook.run(&*event, failure, &cx)
         }));
-        let cause = match running.await {
+        let here = self.caused_by(&job.delivery);
+        let cause = match here.scope(running).await {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => FailureCause::Error(error),
             Err(payload) => FailureCause::Panic(message_of(payload)),

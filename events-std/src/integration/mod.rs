@@ -55,6 +55,8 @@ mod write;
 pub(crate) use age::Retention;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use builder::IntegrationsBuilder;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use check::ErasedHealthCheck;
 pub use check::{CheckFailure, HealthCheck, health_check};
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -8,6 +8,8 @@ mod attempt;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod call;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod check;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod classify;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod drive;

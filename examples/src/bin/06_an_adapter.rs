@@ -119,6 +119,26 @@ mod tests {
         assert_eq!(items.all()[0].checkpoint, Some("0002.txt".into()));
     }
 
+    /// Whole runs, from the files to the listener, on a database in memory.
+    #[tokio::test]
+    async fn every_file_is_taken_in_once() {
+        let folder = tempfile::tempdir().unwrap();
+        drop_file(folder.path(), "0001.txt", "two chairs").unwrap();
+        drop_file(folder.path(), "0002.txt", "a table").unwrap();
+        let engine = Integrations::for_tests().await;
+        let path = folder.path().to_owned();
+        let new = NewIntegration::of::<DropFolder>("The partner's");
+        let new = new.metadata(Place { path }).unwrap();
+        let partner = engine.create(new).await.unwrap();
+
+        engine.sync_to_end(partner.id).await.assert_synced(2);
+
+        drop_file(folder.path(), "0003.txt", "a lamp").unwrap();
+        let run = engine.sync_to_end(partner.id).await;
+        run.assert_synced(1);
+        assert_eq!(run.integration.sync_cursor, Some("0003.txt".into()));
+    }
+
     #[tokio::test]
     async fn a_folder_that_is_gone_is_an_error_that_says_so() {
         let integration = integration(Path::new("/no/such/folder"));

@@ -208,6 +208,37 @@ async fn an_item_that_a_queued_listener_hears_is_refused(url: String) {
     assert!(!desk.bench.heard.names().contains(&"item.note.taken"));
 }
 
+mod current {
+    use events_std::{IntegrationError, IntegrationSynced, Integrations};
+
+    use super::{TicketSynced, listener};
+
+    #[listener(TicketSynced, priority = 10, handle = FINDS)]
+    pub(super) async fn finds(event: &TicketSynced) -> Result<(), IntegrationError> {
+        let engine = Integrations::current()?;
+        engine.mark_synced(event.integration.id).await.map(drop)
+    }
+
+    #[listener(IntegrationSynced, priority = 10, handle = FAILS)]
+    pub(super) async fn fails(_: &IntegrationSynced) -> Result<(), &'static str> {
+        Err("others go on")
+    }
+}
+
+/// A listener of an item finds the service without an argument. The first failure ends the item's own attempt (section
+/// 7.3), not what its listeners fire: there one that fails stops no other (rule 2).
+async fn a_listener_of_an_item_finds_the_service(url: String) {
+    let desk = DeskBench::with(url, |builder| {
+        builder.register(current::FINDS).register(current::FAILS)
+    })
+    .await;
+    let run = desk.sync([1, 2]).await;
+    assert_eq!(desk.item(&run, 2).await.status, ItemStatus::Success);
+    let mut heard = desk.bench.heard.names();
+    heard.retain(|name| *name == "integration.synced");
+    assert_eq!(heard.len(), 3, "for each item, and for the run");
+}
+
 /// Lets attempts through, one for each permit.
 struct Gate(Semaphore);
 
@@ -303,6 +334,7 @@ use with_transaction::what_is_written_in_the_items_transaction_is_written_once;
 on_both!(
     a_failed_item_is_told_of_once_with_its_row_failed,
     a_late_end_changes_nothing_that_has_ended,
+    a_listener_of_an_item_finds_the_service,
     a_panic_ends_an_attempt_and_its_error_is_cut,
     a_rate_limit_beyond_six_hours_ends_the_item_as_expired,
     a_rate_limit_defers_without_counting,

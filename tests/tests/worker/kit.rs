@@ -152,6 +152,14 @@ pub(crate) async fn number(store: &Store, query: &str) -> i64 {
     row.try_get_by_index(0).expect("a number")
 }
 
+/// The id that a query gives.
+pub(crate) async fn uuid(store: &Store, query: &str) -> uuid::Uuid {
+    let statement = Statement::from_string(store.backend(), query);
+    let row = store.writer().query_one_raw(statement).await;
+    let row = row.expect("a query").expect("a row");
+    row.try_get_by_index(0).expect("an id")
+}
+
 /// Jobs by state: pending, running, done, parked.
 pub(crate) async fn states(store: &Store) -> [i64; 4] {
     let mut states = [0; 4];

@@ -166,7 +166,8 @@ impl Work {
         let running = self
             .events
             .run_inline(&*event, item.delivery, attempt, &extensions);
-        match running.await {
+        // Not with the policy of the item: what a listener dispatches has listeners of its own.
+        match self.integrations.events().scope(running).await {
             Ok(()) => ItemEnd::Success,
             Err(error) => self.after(item, &error),
         }

@@ -1,8 +1,12 @@
 //! What a request changes of the integration's health, and the order of the events.
 
+use std::future::ready;
+
 use events_core::{Events, State, listener};
 use events_std::{
-    FailureClass, HealthStatus, HealthThresholds, IntegrationsBuilder, RequestError, RequestFailed,
+    CheckFailure, FailureClass, HealthCheck, HealthStatus, HealthThresholds, Integration,
+    Integrations, IntegrationsBuilder, NewIntegration, NoCredentials, NoMetadata, Provider,
+    RequestError, RequestFailed, provider,
 };
 
 use super::{RequestBench, answer, send};
@@ -52,6 +56,51 @@ async fn the_request_event_comes_before_those_of_health(url: String) {
     let stored = bench.bench.stored(&bench.integration).await;
     assert_eq!(stored.health_status, HealthStatus::Healthy);
     assert_eq!(stored.consecutive_failures, 0);
+}
+
+/// It is asked by a request, which is answered by the status that is the integration's name.
+#[derive(Default)]
+struct Asked;
+
+#[provider(HealthCheck)]
+impl Provider for Asked {
+    const KEY: &'static str = "asked";
+    const NAME: &'static str = "Asked";
+    type Credentials = NoCredentials;
+    type Metadata = NoMetadata;
+}
+
+impl HealthCheck for Asked {
+    async fn check(&self, integration: &Integration) -> Result<(), CheckFailure> {
+        let engine = Integrations::current().map_err(CheckFailure::upstream)?;
+        let status = integration.name.parse().expect("a status");
+        let request = engine.request(integration, "/me", "POST");
+        request.send(|_| ready(answer(status, "{}"))).await?;
+        Ok(())
+    }
+}
+
+/// A check that fails by a request counts what the request has counted, not that and once more.
+async fn a_check_by_a_request_counts_once(url: String) {
+    let build = |engine: IntegrationsBuilder| strict(engine.provider(Asked));
+    let bench = RequestBench::with(url, build, |events| events).await;
+    let engine = &bench.bench.engine;
+    for (status, failures, class) in [
+        ("200", 0, None),
+        ("500", 1, Some(FailureClass::Upstream)),
+        ("404", 0, Some(FailureClass::Client)),
+        ("429", 0, Some(FailureClass::Throttle)),
+    ] {
+        let new = NewIntegration::of::<Asked>(status);
+        let id = engine.create(new).await.unwrap().id;
+        let (now, said) = engine.check_health(id).await.unwrap();
+        assert_eq!(now.consecutive_failures, failures, "{status}");
+        assert_eq!(said.err().map(|said| said.class), class, "{status}");
+        assert_eq!(engine.find(id).await.unwrap(), Some(now));
+    }
+    let heard = bench.bench.heard.names();
+    let moved = heard.iter().filter(|name| name.contains("health"));
+    assert_eq!(moved.count(), 1, "{heard:?}");
 }
 
 /// Section 4: only the provider's own failures count.
@@ -141,6 +190,7 @@ mod listeners {
 use listeners::listeners_change_nothing_and_queued_ones_load_the_rows;
 
 on_both!(
+    a_check_by_a_request_counts_once,
     listeners_change_nothing_and_queued_ones_load_the_rows,
     the_request_event_comes_before_those_of_health,
     the_row_and_the_health_change_commit_together,

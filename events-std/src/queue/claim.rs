@@ -83,6 +83,30 @@ pub(super) async fn claim(
     floor: Option<i64>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let backend = connection.get_database_backend();
+    let (waiting, values) = waiting(backend, terms, queue, limit, floor);
+    take(connection, waiting, values, terms).await
+}
+
+/// Whether a job of a queue was due at the time of the terms that need not run alone.
+pub(super) async fn waits(
+    connection: &impl ConnectionTrait,
+    terms: &Terms<'_>,
+    queue: &str,
+) -> Result<bool, DbErr> {
+    let backend = connection.get_database_backend();
+    let (waiting, values) = waiting(backend, terms, queue, 1, None);
+    let statement = Statement::from_sql_and_values(backend, waiting("j.id"), values);
+    Ok(connection.query_one_raw(statement).await?.is_some())
+}
+
+/// The query for jobs of a queue that may be claimed, made for what is asked of them, and its values.
+fn waiting(
+    backend: DbBackend,
+    terms: &Terms<'_>,
+    queue: &str,
+    limit: usize,
+    floor: Option<i64>,
+) -> (impl Fn(&str) -> String + use<>, Vec<Value>) {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut values: Vec<Value> = vec![
         terms.worker.into(),
@@ -98,13 +122,13 @@ pub(super) async fn claim(
         from = "AND j.run_at >= $6";
     }
     let known = is_known(backend);
-    let choose = |what: &str| {
+    let choose = move |what: &str| {
         format!(
             "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
              {from} AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5"
         )
     };
-    take(connection, choose, values, terms).await
+    (choose, values)
 }
 
 /// What is asked of a job that must run alone, of any of these queues (a JSON list).

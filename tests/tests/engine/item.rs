@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use events_core::{Event, State, listener};
-use events_std::{ItemStatus, Tx};
+use events_std::{ItemStatus, Tx, Worker};
 use sea_orm::ConnectionTrait;
 
 use tokio::sync::Semaphore;
@@ -298,6 +298,61 @@ async fn a_late_end_changes_nothing_that_has_ended(url: String) {
     assert!(!told.contains(&"sync.item_failed"), "{told:?}");
 }
 
+/// A worker that does what is due ends although an item waits, and closes the run once it has done it.
+async fn what_is_due_later_stays(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(1, [Fate::Fails, Fate::Well]);
+    let run = desk.begin([1, 2]).await;
+    desk.worker().run_due().await.unwrap();
+    assert_eq!(desk.plan().attempts(), [(1, 1), (2, 1)]);
+    desk.bench.clock.advance(TimeDelta::milliseconds(9_999));
+    desk.worker().run_due().await.unwrap();
+    assert!(desk.plan().attempts().is_empty());
+    assert!(!desk.is_closed(&run).await);
+    desk.bench.clock.advance(TimeDelta::milliseconds(1));
+    desk.worker().run_due().await.unwrap();
+    assert!(desk.is_closed(&run).await);
+    let heard = desk.bench.heard.names();
+    let told = heard.iter().filter(|name| **name == "sync.completed");
+    assert_eq!(told.count(), 1, "its announcement was due: {heard:?}");
+}
+
+/// Each worker looks after the dead, also one that serves no items: those of a worker that is gone are given back with
+/// their attempts, for whoever serves items.
+async fn a_worker_of_jobs_alone_gives_back_a_dead_ones_items(url: String) {
+    let desk = DeskBench::with(url, |builder| {
+        let gate = Gate(Semaphore::new(0));
+        builder.register(late::WAIT).state(gate)
+    })
+    .await;
+    let run = desk.begin([1, 2]).await;
+    let standing = async || {
+        let items = desk.items(&run).await;
+        let standing = items.iter().map(|item| (item.status, item.attempts));
+        standing.collect::<Vec<_>>()
+    };
+    {
+        let running = until("both run", async || {
+            standing().await == [(ItemStatus::Processing, 1); 2]
+        });
+        tokio::select! {
+            _ = desk.worker().run_until(std::future::pending()) => {}
+            () = running => {}
+        }
+    }
+    assert_eq!(desk.bench.count("events_workers").await, 1);
+    let given_back = until("they are given back", async || {
+        standing().await == [(ItemStatus::Pending, 0); 2]
+    });
+    let jobs_alone = Worker::new(&desk.bench.events, &desk.bench.store);
+    jobs_alone.run_until(given_back).await.unwrap();
+    assert_eq!(desk.bench.count("events_workers").await, 0);
+    desk.bench.events.state::<Gate>().unwrap().0.add_permits(2);
+    desk.worker().run_due().await.unwrap();
+    assert_eq!(standing().await, [(ItemStatus::Success, 1); 2]);
+    assert!(desk.is_closed(&run).await);
+}
+
 mod with_transaction {
     use super::*;
 
@@ -338,9 +393,11 @@ on_both!(
     a_panic_ends_an_attempt_and_its_error_is_cut,
     a_rate_limit_beyond_six_hours_ends_the_item_as_expired,
     a_rate_limit_defers_without_counting,
+    a_worker_of_jobs_alone_gives_back_a_dead_ones_items,
     an_item_is_tried_five_times_and_then_fails,
     an_item_that_a_queued_listener_hears_is_refused,
     the_waits_between_attempts_stand_in_the_row,
     what_cannot_be_read_ends_at_once,
+    what_is_due_later_stays,
     what_is_written_in_the_items_transaction_is_written_once,
 );

@@ -3,6 +3,7 @@
 mod announced;
 mod current;
 mod damaged;
+mod due;
 mod hooks;
 mod kit;
 mod no_transaction;

@@ -207,6 +207,21 @@ pub(super) async fn unknown_claims(
     Ok(unknown)
 }
 
+/// Whether a job that this worker may claim now was due at this time.
+pub(super) async fn anything_due(
+    store: &Store,
+    scope: &Scope,
+    due: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let terms = scope.terms(due);
+    for queue in &scope.queues {
+        if claim::waits(store.writer(), &terms, queue).await? {
+            return Ok(true);
+        }
+    }
+    alone_waits(store, scope, due).await
+}
+
 /// Whether a job that this worker may claim is pending or running anywhere.
 pub(super) async fn anything_left(store: &Store, scope: &Scope) -> Result<bool, StoreError> {
     let (texts, newline, cast) = if store.backend() == DbBackend::Postgres {

@@ -192,6 +192,10 @@ impl Source for Jobs {
         Box::pin(cycle::anything_left(&self.store, &self.scope))
     }
 
+    fn anything_due(&mut self, due: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(cycle::anything_due(&self.store, &self.scope, due))
+    }
+
     fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>> {
         Box::pin(Jobs::tend(self, turn))
     }

@@ -22,6 +22,8 @@ use events_core::Events;
 
 use crate::store::{Store, StoreError};
 
+use run::Until;
+
 pub(crate) use means::{Means, longest_transaction};
 pub(crate) use source::{Ends, Over, Source, Taken, Turn};
 pub(crate) use threads::{Hanging, OnThread};
@@ -204,16 +206,57 @@ impl Worker {
     ///
     /// If it cannot start, all its places are taken by listeners that hang, or SQLite's file was deleted or replaced.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<Left, WorkerError> {
-        run::run(self, shutdown, false).await
+        run::run(self, shutdown, Until::Told).await
     }
 
-    /// Works until no job that it may claim is pending or running any more; it waits for those that are due later.
+    /// Works until no job that it may claim is pending or running any more; it waits for those that are due later. With a
+    /// clock that stands still it would wait for ever: see [`run_due`](Self::run_due).
     ///
     /// # Errors
     ///
     /// As [`run_until`](Self::run_until).
     pub async fn drain(self) -> Result<Left, WorkerError> {
         self.drain_until(std::future::pending()).await
+    }
+
+    /// Works until nothing is due, by the dispatcher's clock, that it may claim, and all that it has begun has ended. What
+    /// is due later stays: for programs that are started from time to time, and for tests, which move the clock between.
+    ///
+    /// ```
+    /// # use events_core::{Event, Events, ManualClock, listener};
+    /// # use events_std::{Store, Worker};
+    /// use std::sync::Arc;
+    /// use chrono::TimeDelta;
+    ///
+    /// #[derive(Clone, Debug, Event)]
+    /// #[event(durable, name = "order.paid")]
+    /// struct OrderPaid;
+    ///
+    /// #[listener(OrderPaid, queue, delay = "1h")]
+    /// async fn ask_for_a_review(_: &OrderPaid) {}
+    ///
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = Store::connect("sqlite::memory:").await?;
+    /// let clock = Arc::new(ManualClock::default());
+    /// let events = Events::builder().queue(store.queue()).clock(clock.clone()).build()?;
+    /// events.dispatch(&OrderPaid).await?;
+    ///
+    /// assert_eq!(Worker::new(&events, &store).run_due().await?.ended, 0);
+    /// clock.advance(TimeDelta::hours(1));
+    /// assert_eq!(Worker::new(&events, &store).run_due().await?.ended, 1);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sqlite"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run_until`](Self::run_until).
+    pub async fn run_due(self) -> Result<Left, WorkerError> {
+        run::run(self, std::future::pending(), Until::NothingIsDue).await
     }
 
     /// As [`drain`](Self::drain), but stops as [`run_until`](Self::run_until) does when `shutdown` is ready before.
@@ -225,6 +268,6 @@ impl Worker {
         self,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Left, WorkerError> {
-        run::run(self, shutdown, true).await
+        run::run(self, shutdown, Until::Drained).await
     }
 }

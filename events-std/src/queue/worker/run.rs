@@ -34,10 +34,21 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 /// How long the worker's row may take to be removed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// When a worker ends that is not told to.
+#[derive(Clone, Copy)]
+pub(super) enum Until {
+    /// It does not.
+    Told,
+    /// Nothing is pending or running that it may claim.
+    Drained,
+    /// Nothing of it is due.
+    NothingIsDue,
+}
+
 pub(super) async fn run(
     mut worker: Worker,
     shutdown: impl Future<Output = ()>,
-    drain: bool,
+    until: Until,
 ) -> Result<Left, WorkerError> {
     let others = std::mem::take(&mut worker.sources);
     let is_here = |source: &dyn Source| source.store().is_same(&worker.store);
@@ -60,7 +71,7 @@ pub(super) async fn run(
         std::future::pending::<Infallible>().await
     };
     // Once for each worker, so that the future of who waits for it stays small.
-    let working = Box::pin(work(&worker, sources, &stop, drain));
+    let working = Box::pin(work(&worker, sources, &stop, until));
     tokio::select! {
         result = working => result,
         never = watch => match never {},
@@ -71,7 +82,7 @@ async fn work(
     worker: &Worker,
     mut sources: Sources,
     stop: &Stop,
-    drain: bool,
+    until: Until,
 ) -> Result<Left, WorkerError> {
     let (claims, queues) = (sources.claims(), sources.queues().to_owned());
     let card = Card {
@@ -98,7 +109,7 @@ async fn work(
         in_doubt: false,
         failures: 0,
     };
-    let ended = stop.bound(state.work(stop, drain)).await;
+    let ended = stop.bound(state.work(stop, until)).await;
     // What was under way may have been done, or not.
     state.in_doubt |= ended.is_none();
     let result = ended.unwrap_or(Ok(()));
@@ -173,7 +184,7 @@ struct State<'w> {
 }
 
 impl State<'_> {
-    async fn work(&mut self, stop: &Stop, drain: bool) -> Result<(), WorkerError> {
+    async fn work(&mut self, stop: &Stop, until: Until) -> Result<(), WorkerError> {
         let mut look_after = tokio::time::interval(LOOK_AFTER);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tend = tokio::time::interval(TEND);
@@ -202,8 +213,8 @@ impl State<'_> {
                 Ok(()) => self.failures = 0,
                 Err(error) => self.report(&error),
             }
-            if drain && self.failures == 0 && self.is_idle() {
-                match answered(store, within, self.sources.anything_left()).await {
+            if self.failures == 0 && self.is_idle() {
+                match answered(store, within, self.goes_on(until)).await {
                     Ok(false) => return Ok(()),
                     Ok(true) => {}
                     Err(error) => self.report(&error),
@@ -223,6 +234,23 @@ impl State<'_> {
                 () = self.runs.next(), if self.runs.any() => self.runs.gather().await,
                 () = &mut told, if may_claim => {}
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Whether there is something to wait for, where nothing runs.
+    async fn goes_on(&mut self, until: Until) -> Result<bool, StoreError> {
+        match until {
+            Until::Told => Ok(true),
+            Until::Drained => self.sources.anything_left().await,
+            Until::NothingIsDue => {
+                let now = self.worker.events.now();
+                let due = self.sources.anything_due(now).await?;
+                if due {
+                    // Whoever has it must not rest meanwhile.
+                    self.sources.told();
+                }
+                Ok(due)
             }
         }
     }

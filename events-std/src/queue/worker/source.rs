@@ -50,6 +50,9 @@ pub(crate) trait Source: Send + Sync {
     /// Whether anything that it may claim is pending or running anywhere.
     fn anything_left(&mut self) -> BoxFuture<'_, Result<bool, StoreError>>;
 
+    /// Whether anything that it may claim now was due at this time.
+    fn anything_due(&mut self, due: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// Does what is done from time to time. Whether there is more to do.
     fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>>;
 }

@@ -185,6 +185,15 @@ impl Sources {
         Ok(false)
     }
 
+    pub(super) async fn anything_due(&mut self, due: DateTime<Utc>) -> Result<bool, StoreError> {
+        for source in self.each() {
+            if source.anything_due(due).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether there is more to do. One source that fails does not keep the others from it.
     pub(super) async fn tend(&mut self, runs: &Runs, terms: Terms) -> Result<bool, StoreError> {
         let (mut result, mut more) = (Ok(()), false);

@@ -119,6 +119,19 @@ pub(crate) async fn anything_left(
     Ok(false)
 }
 
+/// Whether an item that the worker may claim was due at this time.
+pub(crate) async fn anything_due(
+    connection: &impl ConnectionTrait,
+    events: &str,
+    due: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let known = known(connection.get_database_backend(), 2);
+    let due_ones = runs(&format!("i.state = 0 AND i.run_at <= $1 AND {known}"));
+    let values = [store::time(due), events.into()];
+    let found = store::row(connection, format!("{due_ones} LIMIT 1"), values).await?;
+    Ok(found.is_some())
+}
+
 fn read_runs(rows: &[QueryResult]) -> Result<Vec<ClaimableRun>, StoreError> {
     let read = |row: &QueryResult| -> Result<ClaimableRun, DbErr> {
         Ok(ClaimableRun {

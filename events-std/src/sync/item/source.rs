@@ -335,6 +335,14 @@ impl Source for Items {
         ))
     }
 
+    fn anything_due(&mut self, due: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(claim::anything_due(
+            self.integrations.store().writer(),
+            &self.events,
+            due,
+        ))
+    }
+
     fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>> {
         Box::pin(self.chores.tend(turn.now))
     }

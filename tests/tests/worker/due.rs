@@ -1,0 +1,56 @@
+//! A worker that does what is due, with a clock that stands still.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use events_core::{Attempt, Event, Events, ManualClock, listener};
+use events_std::Worker;
+
+use crate::kit::{Base, on_every_database, states};
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "worker.due")]
+struct Due {
+    key: String,
+}
+
+fn key(event: &Due) -> String {
+    event.key.clone()
+}
+
+/// The second job of a key is due, but waits for the first, which is tried again later.
+#[listener(Due, queue = "fast", order_by = key, backoff = "10s")]
+async fn in_order(_: &Due, attempt: Attempt) -> Result<(), &'static str> {
+    if attempt.number == 1 {
+        return Err("not yet");
+    }
+    Ok(())
+}
+
+#[listener(Due, queue = "slow", delay = "1m")]
+fn later(_: &Due) {}
+
+#[test]
+fn what_is_due_later_stays() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let clock = Arc::new(ManualClock::default());
+        let builder = Events::builder().only_linked_in(module_path!());
+        let builder = builder.queue(store.queue()).clock(clock.clone());
+        let events = builder.build().unwrap();
+        for _ in 0..2 {
+            events.dispatch(&Due { key: "one".into() }).await.unwrap();
+        }
+        let work = || Worker::new(&events, &store).concurrency(1).run_due();
+        assert_eq!(work().await.unwrap().ended, 1, "the first one has failed");
+        assert_eq!(states(&store).await, [4, 0, 0, 0]);
+        assert_eq!(work().await.unwrap().ended, 0);
+        clock.advance(TimeDelta::seconds(10));
+        // It goes well now, so that the second of its key may fail.
+        assert_eq!(work().await.unwrap().ended, 2);
+        assert_eq!(states(&store).await, [3, 0, 1, 0]);
+        clock.advance(TimeDelta::seconds(50));
+        assert_eq!(work().await.unwrap().ended, 3);
+        assert_eq!(states(&store).await, [0, 0, 4, 0]);
+    });
+}

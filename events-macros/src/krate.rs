@@ -91,7 +91,7 @@ mod tests {
                 ),
             ),
             crate::provider::provider(
-                quote!(ScheduledSync, HealthCheck, Redact, Webhooks, instance #krate),
+                quote!(ScheduledSync, HealthCheck, Redact, Webhooks, OAuth, instance #krate),
                 quote!(impl Provider for Zendesk {}),
             ),
         ]

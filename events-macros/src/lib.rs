@@ -254,7 +254,7 @@ pub fn upcaster(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// Registers a provider at link time, with the capabilities that it names. For `events-std`, which re-exports it.
 ///
 /// ```text
-/// #[provider(ScheduledSync, HealthCheck, Redact, Webhooks)]
+/// #[provider(ScheduledSync, HealthCheck, Redact, Webhooks, OAuth)]
 /// impl Provider for Zendesk {
 ///     const KEY: &'static str = "zendesk";
 ///     const NAME: &'static str = "Zendesk";
@@ -265,7 +265,7 @@ pub fn upcaster(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | |
 /// |---|---|
-/// | `ScheduledSync`, `HealthCheck`, `Redact`, `Webhooks` | The type implements this trait, and the engine uses it. |
+/// | `ScheduledSync`, `HealthCheck`, `Redact`, `Webhooks`, `OAuth` | The type implements this trait, and the engine uses it. |
 /// | `instance` | The value is given to `IntegrationsBuilder::provider`, rather than made by `Default`. |
 /// | `crate = path` | Where `events_std` is, if not at `::events_std`. |
 #[proc_macro_attribute]

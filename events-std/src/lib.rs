@@ -44,7 +44,8 @@
 //! - `OpenTelemetry` (with the feature `opentelemetry`): traces travel with jobs.
 //! - [`IntegrationWebhook`]: one delivery of a webhook, with its [`WebhookStatus`]. [`WebhookReceived`]. With the feature
 //!   `webhooks`, the capability `Webhooks`, verifiers and routes: see [`webhook`].
-//! - [`OAuthCompleted`], [`OAuthRevoked`].
+//! - [`OAuthCompleted`], [`OAuthRevoked`]. With the feature `oauth`, the capability `OAuth`, tokens that are kept fresh, and
+//!   routes: see [`oauth`](mod@oauth).
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -53,7 +54,7 @@ pub mod __private;
 pub mod cli;
 mod error;
 mod integration;
-mod oauth;
+pub mod oauth;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod operation;
@@ -79,6 +80,8 @@ pub use integration::{
     IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations, IntegrationsBuilder,
     NewIntegration, StartError, StartFault, Within,
 };
+#[cfg(feature = "oauth")]
+pub use oauth::OAuth;
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 #[cfg(feature = "opentelemetry")]
 pub use opentelemetry::OpenTelemetry;

@@ -11,6 +11,7 @@ const OPTIONS: Vocabulary = &[
     ("HealthCheck", "HealthCheck"),
     ("Redact", "Redact"),
     ("Webhooks", "Webhooks"),
+    ("OAuth", "OAuth"),
     ("instance", "instance"),
     ("crate", "crate = path::to::events_std"),
 ];
@@ -21,6 +22,7 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("HealthCheck", "health_check"),
     ("Redact", "redact"),
     ("Webhooks", "webhooks"),
+    ("OAuth", "oauth"),
 ];
 
 /// The options.

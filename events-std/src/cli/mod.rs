@@ -8,6 +8,8 @@ mod failed;
 mod follow;
 mod integrations;
 mod items;
+#[cfg(feature = "oauth")]
+mod oauth;
 mod queue;
 mod sync;
 mod text;
@@ -30,6 +32,8 @@ use crate::sync::SyncRunError;
 use failed::FailedCommand;
 use integrations::IntegrationsCommand;
 use items::ItemsCommand;
+#[cfg(feature = "oauth")]
+use oauth::OAuthCommand;
 use queue::QueueCommand;
 use sync::SyncCommand;
 #[cfg(feature = "webhooks")]
@@ -38,7 +42,7 @@ use work::WorkArgs;
 
 /// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`; and
 /// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim` and, with
-/// the feature `webhooks`, `webhooks list|show|replay|recover`. Each has `--json`; no secret is ever shown.
+/// the feature `webhooks`, `webhooks list|show|replay|recover`, with `oauth`, `oauth status|refresh|revoke`. Each has `--json`; no secret is ever shown.
 ///
 /// Those of integrations ask for [`Integrations`] as a state of the dispatcher, and `work` runs the
 /// items of sync runs too where it has one.
@@ -103,6 +107,11 @@ enum Action {
     #[cfg(feature = "webhooks")]
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
+    /// See how the authorizations of integrations stand, refresh one, or take it back
+    #[cfg(feature = "oauth")]
+    #[command(subcommand)]
+    #[command(name = "oauth")]
+    OAuth(OAuthCommand),
     /// Bring the tables of the store up to date
     Migrate {
         /// Print JSON
@@ -177,6 +186,10 @@ pub enum CommandError {
     #[cfg(feature = "webhooks")]
     #[error("{}", sentences(.0))]
     NotRecovered(Vec<crate::webhook::WebhookError>),
+    /// The authorization could not be refreshed or taken back.
+    #[cfg(feature = "oauth")]
+    #[error(transparent)]
+    OAuth(#[from] crate::oauth::OAuthError),
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
@@ -235,6 +248,11 @@ impl Command {
             Action::Items(command) => command.run(&integrations_of(events)?, output).await,
             #[cfg(feature = "webhooks")]
             Action::Webhooks(command) => {
+                let (integrations, now) = (integrations_of(events)?, events.now());
+                command.run(&integrations, now, output).await
+            }
+            #[cfg(feature = "oauth")]
+            Action::OAuth(command) => {
                 let (integrations, now) = (integrations_of(events)?, events.now());
                 command.run(&integrations, now, output).await
             }

@@ -36,6 +36,12 @@ impl Credentials {
         self.0.get(name)
     }
 
+    /// All of them.
+    #[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+    pub(crate) fn values(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// Those that a value of the provider's type holds.
     ///
     /// # Errors

@@ -131,6 +131,38 @@ impl Within<'_> {
         Ok(())
     }
 
+    /// Whether credentials can be read as the provider's own type.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn fits(
+        self,
+        provider: &str,
+        credentials: &Credentials,
+    ) -> Result<(), IntegrationError> {
+        self.check(provider, Some(credentials), None)
+    }
+
+    /// Writes the credentials of an integration that is [locked](Self::lock). Fires nothing.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn set_credentials(
+        self,
+        integration: &Integration,
+        credentials: &Credentials,
+        needs_authorization: bool,
+    ) -> Result<Integration, IntegrationError> {
+        let keys = self.integrations.keys();
+        let sealed = rows::seal(Some(credentials), integration.uid, keys)?;
+        let set = "credentials = $3, needs_authorization = $4";
+        let values = [sealed.into(), needs_authorization.into()];
+        self.set(integration.id, set, values).await
+    }
+
+    /// Records that a person has to authorize the integration anew. Fires nothing.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn need_authorization(self, id: i64) -> Result<Integration, IntegrationError> {
+        self.set(id, "needs_authorization = $3", [true.into()])
+            .await
+    }
+
     /// Encrypts the credentials of the next integrations anew. The last id, unless these were the last.
     async fn rotate_after(
         self,
@@ -156,6 +188,23 @@ impl Within<'_> {
             *rotated += store::execute(self.tx, set, [id.into(), sealed.into()]).await?;
         }
         Ok(last)
+    }
+}
+
+#[cfg(feature = "oauth")]
+impl Integrations {
+    /// Encrypts what is decrypted only with the same `bound`.
+    pub(crate) fn seal(&self, secret: &[u8], bound: &[u8]) -> Result<Vec<u8>, EncryptionError> {
+        self.keys().seal(secret, bound)
+    }
+
+    /// Decrypts it.
+    pub(crate) fn unseal(
+        &self,
+        sealed: &[u8],
+        bound: &[u8],
+    ) -> Result<secrecy::zeroize::Zeroizing<Vec<u8>>, EncryptionError> {
+        self.keys().open(sealed, bound)
     }
 }
 

@@ -1,5 +1,62 @@
-//! OAuth 2: the events of an authorization that is given or taken back.
+//! OAuth 2: people connect an integration to its provider, its access token is kept fresh, and the connection is taken
+//! back.
+//!
+//! An adapter's author implements [`OAuth`]; the application mounts [`routes`] and says by an [`Authorizer`] who may
+//! connect what. `Integrations::access_token` gives a token that is fresh.
 
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod authorize;
+#[cfg(feature = "oauth")]
+mod client;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod error;
 mod events;
+#[cfg(feature = "oauth")]
+mod failure;
+#[cfg(feature = "oauth")]
+mod http;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod lease;
+#[cfg(feature = "oauth")]
+mod provider;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod refresh;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod refusal;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod revoke;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod routes;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod session;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod settings;
+#[cfg(feature = "oauth")]
+mod standard;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod state;
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+mod status;
+#[cfg(feature = "oauth")]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    allow(dead_code, reason = "the engine reads tokens, and it needs a database")
+)]
+mod tokens;
 
 pub use events::{OAuthCompleted, OAuthRevoked};
+#[cfg(feature = "oauth")]
+pub use {
+    client::OAuthClient,
+    failure::ProviderFailure,
+    provider::{Authorization, CodeGrant, OAuth, oauth},
+    tokens::{RevokedToken, Tokens},
+};
+#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+pub use {
+    error::OAuthError,
+    refresh::AccessToken,
+    routes::{Authorizer, OAuthAction, routes},
+    settings::{OAuthSettings, RoutesError},
+    status::OAuthStatus,
+};

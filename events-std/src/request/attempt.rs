@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) idempotency_key: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) body: Option<Vec<u8>>,
+    #[cfg(feature = "oauth")]
+    pub(super) access_token: Option<String>,
 }
 
 impl RequestAttempt {
@@ -32,6 +34,13 @@ impl RequestAttempt {
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.max
+    }
+
+    /// The integration's access token, where the request was [authorized](crate::ApiRequest::authorized).
+    #[cfg(feature = "oauth")]
+    #[must_use]
+    pub fn access_token(&self) -> Option<&str> {
+        self.asked.access_token.as_deref()
     }
 
     /// The method, as `GET`.

@@ -222,6 +222,25 @@ impl<'i> ApiRequest<'i> {
         .await
     }
 
+    /// The engine.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn engine(&self) -> &'i Integrations {
+        self.engine
+    }
+
+    /// The integration whose request it is.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn integration(&self) -> &'i Integration {
+        self.integration
+    }
+
+    /// Gives each attempt this token.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn with_access_token(mut self, token: String) -> Self {
+        self.asked.access_token = Some(token);
+        self
+    }
+
     /// What is wrong before anything was sent.
     pub(super) fn ready(&mut self) -> Result<Arc<Asked>, RequestError> {
         if let Some(error) = self.body_error.take() {

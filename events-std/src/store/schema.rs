@@ -2,7 +2,7 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS];
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -216,4 +216,21 @@ const WEBHOOKS: &[&str] = &[
     "CREATE INDEX events_webhooks_integration ON events_webhooks (integration_id, id)",
     "CREATE INDEX events_webhooks_failed ON events_webhooks (id) WHERE status = 'failed'",
     "CREATE INDEX events_webhooks_old ON events_webhooks (updated_at) WHERE status IN ('processed', 'failed')",
+];
+
+/// Requests to authorize that have not come back yet: neither the state nor the browser's session stands here, only their
+/// hashes. `outcome` tells those who wait for a lease how its work ended.
+const OAUTH: &[&str] = &[
+    "CREATE TABLE events_oauth_states (
+        hash TEXT PRIMARY KEY,
+        integration_id BIGINT NOT NULL REFERENCES events_integrations (id) ON DELETE CASCADE,
+        session TEXT NOT NULL,
+        page TEXT NOT NULL,
+        verifier {bytes} NOT NULL,
+        expires_at BIGINT NOT NULL,
+        created_at BIGINT NOT NULL
+    )",
+    "CREATE INDEX events_oauth_states_integration ON events_oauth_states (integration_id)",
+    "CREATE INDEX events_oauth_states_expires ON events_oauth_states (expires_at)",
+    "ALTER TABLE events_leases ADD COLUMN outcome TEXT",
 ];

@@ -1,0 +1,184 @@
+//! `oauth`: how the authorizations of integrations stand.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::text::{Column, age, table};
+use super::{CommandError, write_json};
+use crate::integration::{Integration, IntegrationError, IntegrationFilter, Integrations};
+use crate::oauth::OAuthStatus;
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum OAuthCommand {
+    /// Show how the authorizations stand, without tokens
+    Status(StatusArgs),
+    /// Refresh the access token of an integration now
+    Refresh(OneArgs),
+    /// Take the authorization of an integration back: at its provider, then here
+    Revoke(OneArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct StatusArgs {
+    /// Only this integration; otherwise all whose provider has OAuth
+    #[arg(value_name = "ID")]
+    id: Option<i64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct OneArgs {
+    /// The integration's id
+    #[arg(value_name = "ID")]
+    id: i64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An authorization as `--json` prints it.
+#[derive(Serialize)]
+struct Listed<'i> {
+    id: i64,
+    provider: &'i str,
+    name: &'i str,
+    state: &'static str,
+    expires_at: Option<DateTime<Utc>>,
+    refreshable: bool,
+}
+
+impl<'i> Listed<'i> {
+    fn of(integration: &'i Integration, status: OAuthStatus, now: DateTime<Utc>) -> Self {
+        Self {
+            id: integration.id,
+            provider: &integration.provider,
+            name: &integration.name,
+            state: if status.needs_authorization {
+                "needs_authorization"
+            } else if !status.is_authorized {
+                "not_authorized"
+            } else if status.expires_at.is_some_and(|at| at <= now) {
+                "expired"
+            } else {
+                "authorized"
+            },
+            expires_at: status.expires_at,
+            refreshable: status.is_refreshable,
+        }
+    }
+
+    fn row(&self, now: DateTime<Utc>) -> [String; 6] {
+        let expires = self.expires_at.map(|at| {
+            if at <= now {
+                format!("{} ago", age(now - at))
+            } else {
+                format!("in {}", age(at - now))
+            }
+        });
+        [
+            self.id.to_string(),
+            self.provider.to_owned(),
+            self.name.to_owned(),
+            self.state.replace('_', " "),
+            expires.unwrap_or_default(),
+            if self.refreshable { "yes" } else { "no" }.to_owned(),
+        ]
+    }
+}
+
+impl OAuthCommand {
+    pub(super) async fn run(
+        self,
+        integrations: &Integrations,
+        now: DateTime<Utc>,
+        output: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        match self {
+            Self::Status(args) => args.run(integrations, now, output).await,
+            Self::Refresh(args) => {
+                integrations.refresh_access_token(args.id).await?;
+                args.done(integrations, now, "refreshed", output).await
+            }
+            Self::Revoke(args) => {
+                integrations.revoke_authorization(args.id).await?;
+                args.done(integrations, now, "revoked", output).await
+            }
+        }
+    }
+}
+
+impl StatusArgs {
+    async fn run(
+        self,
+        integrations: &Integrations,
+        now: DateTime<Utc>,
+        output: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        let mut all = Vec::new();
+        if let Some(id) = self.id {
+            let found = found(integrations, id).await?;
+            let status = integrations.oauth_status(&found)?;
+            all.push((found, status));
+        } else {
+            for integration in integrations.list(IntegrationFilter::new()).await? {
+                // Of the others there is nothing to say.
+                if let Ok(status) = integrations.oauth_status(&integration) {
+                    all.push((integration, status));
+                }
+            }
+        }
+        let all = all.iter().map(|(of, status)| Listed::of(of, *status, now));
+        if self.json {
+            let all: Vec<_> = all.collect();
+            return write_json(output, &serde_json::json!({ "authorizations": all }));
+        }
+        let rows: Vec<_> = all.map(|one| one.row(now)).collect();
+        if rows.is_empty() {
+            writeln!(output, "no integrations with OAuth")?;
+            return Ok(());
+        }
+        let columns = [
+            Column::Number("ID"),
+            Column::Text("PROVIDER"),
+            Column::Text("NAME"),
+            Column::Text("STATE"),
+            Column::Text("EXPIRES"),
+            Column::Text("REFRESHABLE"),
+        ];
+        output.write_all(table(columns, rows).as_bytes())?;
+        Ok(())
+    }
+}
+
+impl OneArgs {
+    /// Tells how the authorization stands after what was done.
+    async fn done(
+        self,
+        integrations: &Integrations,
+        now: DateTime<Utc>,
+        what: &str,
+        output: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        if self.json {
+            let found = found(integrations, self.id).await?;
+            let status = integrations.oauth_status(&found)?;
+            return write_json(output, &Listed::of(&found, status, now));
+        }
+        writeln!(
+            output,
+            "the authorization of the integration {} was {what}",
+            self.id
+        )?;
+        Ok(())
+    }
+}
+
+async fn found(integrations: &Integrations, id: i64) -> Result<Integration, IntegrationError> {
+    let found = integrations.find(id).await?;
+    found.ok_or(IntegrationError::NotFound(id))
+}

@@ -1,0 +1,114 @@
+//! The calls to an authorization server: https but on loopback, to the configured hosts alone, without redirects, bounded
+//! in time and size.
+//!
+//! An own client of few lines, since the features of a larger one would be those of the whole program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use oauth2::url::Url;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::{OAuthClient, ProviderFailure};
+
+/// A larger answer is not read: 1 MiB.
+const LARGEST: usize = 1024 * 1024;
+/// So long connecting may take.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+impl OAuthClient {
+    /// Sends a request to one of the client's hosts, for providers that do not follow the standard: the answer as it
+    /// came, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not one of the client's endpoints' origin, the server cannot be reached or does not answer in
+    /// time, or its answer is larger than 1 MiB.
+    pub async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, ProviderFailure> {
+        let url = Url::parse(&request.uri().to_string());
+        if !url.is_ok_and(|url| self.is_own(&url)) {
+            let reason = "a request would leave the hosts of the configured endpoints";
+            return Err(ProviderFailure::Configuration(reason.to_owned()));
+        }
+        let exchange = self.exchange_with(request);
+        let answered = tokio::time::timeout(self.timeout, exchange).await;
+        answered.unwrap_or(Err(ProviderFailure::TimedOut))
+    }
+
+    async fn exchange_with(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, ProviderFailure> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECTING));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(self.tls()?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        // Calls are rare: no connection is kept.
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        let answer = client.request(request.map(Full::from)).await;
+        let (head, body) = answer.map_err(|error| unreachable(&error))?.into_parts();
+        let body = Limited::new(body, LARGEST).collect().await;
+        let body = body.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                ProviderFailure::Answer("it is larger than 1 MiB")
+            } else {
+                unreachable(&*error)
+            }
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes().to_vec()))
+    }
+
+    /// The provider of cryptography is named here, so that it never depends on what else the program links.
+    fn tls(&self) -> Result<ClientConfig, ProviderFailure> {
+        let failed = |error: rustls::Error| ProviderFailure::Configuration(error.to_string());
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        for pem in &self.roots {
+            let before = roots.len();
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|_| no_certificate())?;
+                roots.add(certificate).map_err(failed)?;
+            }
+            if roots.len() == before {
+                return Err(no_certificate());
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+fn no_certificate() -> ProviderFailure {
+    ProviderFailure::Configuration("a root certificate is not in PEM".to_owned())
+}
+
+/// The last cause says it: the address was refused, the certificate is not known.
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> ProviderFailure {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    ProviderFailure::Unreachable(last.to_string())
+}

@@ -1,0 +1,171 @@
+//! What is refused: each reason has its status, is counted and is logged, without anything secret.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde_json::json;
+
+use super::OAuthError;
+use super::failure::code_or_unknown;
+use crate::integration::{IntegrationError, Integrations};
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    UnknownIntegration,
+    /// The integration's provider has no OAuth.
+    Incapable,
+    /// The authorizer says no.
+    NotAllowed,
+    /// The page that is asked for is not of the allow list.
+    UnknownPage,
+    /// A parameter stands twice.
+    Repeated,
+    NoState,
+    /// Unknown, or used already.
+    UnknownState,
+    ExpiredState,
+    /// Begun in another browser.
+    ForeignSession,
+    WrongIssuer,
+    /// The provider's `error=`.
+    Denied(String),
+    NoCode,
+    /// A form of another site.
+    ForeignOrigin,
+    Method,
+    /// The provider did not do it, or its adapter.
+    Provider(OAuthError),
+    /// Our own failure.
+    Failed(IntegrationError),
+    /// A part of a provider, or the authorizer, panicked.
+    Panicked,
+}
+
+impl From<IntegrationError> for Refusal {
+    fn from(error: IntegrationError) -> Self {
+        match error {
+            IntegrationError::NotFound(_) => Self::UnknownIntegration,
+            IntegrationError::Incapable { .. } | IntegrationError::UnknownProvider(_) => {
+                Self::Incapable
+            }
+            // What the provider gave does not fit.
+            error @ IntegrationError::Credentials(_) => Self::Provider(error.into()),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
+        match error {
+            OAuthError::Integration(error) => error.into(),
+            OAuthError::Panicked => Self::Panicked,
+            error => Self::Provider(error),
+        }
+    }
+}
+
+impl Refusal {
+    /// The status, the word under which it is counted and logged, and what the browser is told.
+    fn told(&self) -> (StatusCode, &'static str, &'static str) {
+        let bad = |reason, told| (StatusCode::BAD_REQUEST, reason, told);
+        let again = "the request to authorize is not known any more: begin anew";
+        match self {
+            Self::UnknownIntegration => (
+                StatusCode::NOT_FOUND,
+                "unknown_integration",
+                "there is no such integration",
+            ),
+            Self::Incapable => bad("no_oauth", "the provider has no OAuth"),
+            Self::NotAllowed => (
+                StatusCode::FORBIDDEN,
+                "not_allowed",
+                "you may not do this with the integration",
+            ),
+            Self::ForeignOrigin => (
+                StatusCode::FORBIDDEN,
+                "foreign_origin",
+                "the request comes from another site",
+            ),
+            Self::UnknownPage => bad("unknown_page", "the page to go on to is not known"),
+            Self::Repeated => bad("repeated_parameter", "a parameter is repeated"),
+            Self::NoState => bad("no_state", "the state is missing"),
+            Self::UnknownState => bad("unknown_state", again),
+            Self::ExpiredState => bad("expired_state", again),
+            Self::ForeignSession => bad("foreign_session", again),
+            Self::WrongIssuer => bad("wrong_issuer", "the answer is of another issuer"),
+            Self::Denied(_) => bad("denied", "the provider did not authorize it"),
+            Self::NoCode => bad("no_code", "the code is missing"),
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "the method is not allowed",
+            ),
+            Self::Provider(_) => (
+                StatusCode::BAD_GATEWAY,
+                "provider",
+                "the provider did not do it: try again later",
+            ),
+            Self::Failed(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "failed",
+                "it could not be stored: try again later",
+            ),
+            Self::Panicked => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "panicked",
+                "it was not done",
+            ),
+        }
+    }
+
+    /// What is logged beside the reason.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Denied(code) => Some(code_or_unknown(code).to_owned()),
+            Self::Provider(error) => Some(error.to_string()),
+            Self::Failed(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Counts and logs it, and answers.
+    pub(super) fn answer(&self, integrations: &Integrations, integration: Option<i64>) -> Response {
+        let (status, reason, told) = self.told();
+        integrations.part::<Refusals>().count(reason);
+        tracing::warn!(
+            integration,
+            reason,
+            status = status.as_u16(),
+            detail = self.detail(),
+            "a request of OAuth was refused"
+        );
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        (status, headers, json!({ "error": told }).to_string()).into_response()
+    }
+}
+
+/// How often each reason was given in this process.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Refusals {
+    fn count(&self, reason: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(reason).or_default() += 1;
+    }
+}
+
+impl Integrations {
+    /// How many requests of OAuth this process refused, by reason, as `foreign_session`: for a monitor. Each was also
+    /// logged.
+    #[must_use]
+    pub fn oauth_refusals(&self) -> BTreeMap<&'static str, u64> {
+        let refusals = self.part::<Refusals>();
+        let counts = refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
+    }
+}

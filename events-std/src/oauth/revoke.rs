@@ -1,0 +1,109 @@
+//! An authorization is taken back: at the provider first, then here.
+
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
+
+use super::lease::{self, Lease, Taken};
+use super::refresh::{LONGEST, Stored};
+use super::tokens::{ACCESS_TOKEN, EXPIRES_AT, REFRESH_TOKEN};
+use super::{OAuthError, OAuthRevoked, ProviderFailure, RevokedToken};
+use crate::integration::{Credentials, Integration, IntegrationError, Integrations};
+
+impl Integrations {
+    /// Takes the integration's authorization back: asks the provider to revoke it (RFC 7009), removes the access token,
+    /// the refresh token and the time of expiry, and nothing else, and fires [`OAuthRevoked`]. Where there are no tokens,
+    /// does nothing, and fires nothing.
+    ///
+    /// It waits for a refresh that is under way.
+    ///
+    /// # Errors
+    ///
+    /// If the provider does not revoke it: nothing is removed then; if the task has a transaction open, or the database
+    /// fails.
+    pub async fn revoke_authorization(&self, id: i64) -> Result<Integration, OAuthError> {
+        self.refuse_open_transaction()?;
+        loop {
+            let found = self.find(id).await?;
+            let integration = found.ok_or(IntegrationError::NotFound(id))?;
+            let stored = Stored::of(&integration);
+            self.oauth_of(&integration)?;
+            if stored.access.is_none() && stored.refresh.is_none() {
+                return Ok(integration);
+            }
+            let lease = match Lease::take(self, id).await? {
+                Taken::Ours(lease) => lease,
+                Taken::Held(fence) => {
+                    lease::ended(self, id, fence).await?;
+                    continue;
+                }
+            };
+            if let Some(revoked) = self.revoke_apart(lease).await? {
+                return Ok(revoked);
+            }
+        }
+    }
+
+    /// Revokes under a lease, in a task of its own: what the provider has revoked is removed here too.
+    async fn revoke_apart(&self, lease: Lease) -> Result<Option<Integration>, OAuthError> {
+        let engine = self.with_events(&self.events());
+        let work = async move {
+            let ended = engine.revoke_under(lease).await;
+            if ended.is_err() {
+                // Others need not wait until it lapses. They try for themselves.
+                lease.end(engine.store().writer(), None).await?;
+            }
+            ended
+        };
+        let work = self.events().scope(work).in_current_span();
+        let Ok(ended) = tokio::spawn(work.with_current_subscriber()).await else {
+            lease.end(self.store().writer(), None).await?;
+            return Err(OAuthError::Panicked);
+        };
+        ended
+    }
+
+    /// None: the hold was lost, or the tokens were changed meanwhile.
+    async fn revoke_under(&self, lease: Lease) -> Result<Option<Integration>, OAuthError> {
+        let id = lease.integration_id;
+        let found = self.find(id).await?;
+        let integration = found.ok_or(IntegrationError::NotFound(id))?;
+        let used = Stored::of(&integration);
+        let token = match (&used.refresh, &used.access) {
+            (Some(token), _) => RevokedToken::Refresh(token.clone()),
+            (None, Some(token)) => RevokedToken::Access(token.clone()),
+            (None, None) => {
+                lease.end(self.store().writer(), None).await?;
+                return Ok(Some(integration));
+            }
+        };
+        let oauth = self.oauth_of(&integration)?;
+        let client = oauth.client(&integration).map_err(OAuthError::Client)?;
+        let asked = tokio::time::timeout(LONGEST, oauth.revoke(&client, &token)).await;
+        asked.unwrap_or(Err(ProviderFailure::TimedOut))?;
+        self.transaction(async |tx| {
+            let within = self.within(tx);
+            let integration = within.lock(id).await?;
+            let stored = Stored::of(&integration);
+            let is_same = stored.refresh == used.refresh && stored.access == used.access;
+            if !lease.end(tx, None).await? || !is_same {
+                return Ok(None);
+            }
+            let mut credentials = integration
+                .credentials
+                .as_ref()
+                .map_or_else(serde_json::Map::new, |stored| stored.values().clone());
+            for name in [ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT] {
+                credentials.remove(name);
+            }
+            let needs = integration.needs_authorization;
+            let credentials = Credentials::new(credentials);
+            let integration = within
+                .set_credentials(&integration, &credentials, needs)
+                .await?;
+            let event = OAuthRevoked { integration };
+            within.fire(&event).await?;
+            Ok::<_, OAuthError>(Some(event.integration))
+        })
+        .await
+    }
+}

@@ -1,0 +1,178 @@
+//! The way there and back.
+
+use chrono::{DateTime, TimeDelta};
+use events_std::oauth::{RoutesError, routes};
+use events_std::{IntegrationUpdate, Integrations};
+use http::header;
+use serde_json::json;
+
+use crate::desk::{Desk, DeskBench};
+use crate::kit::on_both;
+use crate::server::{CANARY, Server};
+
+/// Fires once, for inline and queued listeners; the stored keys stay, the given ones are put over them; the person goes on
+/// to the configured page.
+async fn it_connects(url: String) {
+    let desk = DeskBench::new(url).await;
+    let answer = desk.get(&desk.path("authorize"), None).await;
+    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-events-oauth="), "{cookie}");
+    for part in ["; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let query = desk.server.consent(answer.location());
+    {
+        let mut played = desk.server.played.lock().unwrap();
+        played
+            .beside
+            .insert("instance_url".into(), json!("https://eu.example"));
+        played.beside.insert("api_key".into(), json!("taken over"));
+    }
+    assert!(desk.bench.heard.names().is_empty());
+    let back = format!("/integrations/oauth/callback?{query}");
+    let ended = desk.get(&back, Some(&answer.cookie())).await;
+    assert_eq!(ended.location(), "/integrations");
+    assert_eq!(desk.bench.heard.names(), ["oauth.completed"]);
+    let stored = desk.credentials().await;
+    assert_eq!(stored.api_key, "stays");
+    assert!(stored.access_token.unwrap().starts_with("access-"));
+    assert!(stored.refresh_token.unwrap().starts_with("refresh-"));
+    assert_eq!(stored.instance_url.as_deref(), Some("https://eu.example"));
+    let at = DateTime::parse_from_rfc3339(&stored.token_expires_at.unwrap()).unwrap();
+    assert_eq!(at, desk.bench.events.now() + TimeDelta::hours(1));
+    assert_eq!(desk.bench.count("events_oauth_states").await, 0);
+}
+
+async fn the_page_that_is_asked_for_is_gone_to(url: String) {
+    let desk = DeskBench::new(url).await;
+    let path = desk.path("authorize?redirect=%2Fsettings%3Ftab%3D2");
+    let answer = desk.get(&path, None).await;
+    let back = desk.server.consent(answer.location());
+    let back = format!("/integrations/oauth/callback?{back}");
+    let ended = desk.get(&back, Some(&answer.cookie())).await;
+    assert_eq!(ended.location(), "/settings?tab=2");
+}
+
+/// The job is written in the transaction that stores the tokens.
+async fn queued_listeners_hear_of_it(url: String) {
+    let server = Server::start().await;
+    let provider = Desk(server.url.clone());
+    let desk = DeskBench::of(url, server, provider, |events| {
+        events.only_linked_in(module_path!().split("::").next().unwrap())
+    })
+    .await;
+    desk.connected().await;
+    let waiting = "events_jobs WHERE event = 'oauth.completed' AND state = 0";
+    assert_eq!(desk.bench.count(waiting).await, 1);
+    desk.bench.work().await;
+    desk.revoke(Some(crate::desk::ORIGIN)).await.location();
+    desk.bench.work().await;
+    let done = "events_jobs WHERE state = 2";
+    assert_eq!(desk.bench.count(done).await, 2);
+}
+
+/// An integration that had to be authorized anew need not be any more.
+async fn it_reconnects(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(-10).await;
+    desk.server.played.lock().unwrap().refresh = None;
+    let engine = &desk.bench.engine;
+    engine.access_token(desk.integration.id).await.unwrap_err();
+    assert!(desk.stored().await.needs_authorization);
+    desk.connected().await;
+    assert!(!desk.stored().await.needs_authorization);
+    engine.access_token(desk.integration.id).await.unwrap();
+}
+
+/// Two tabs of one browser.
+async fn two_at_once_end_both(url: String) {
+    let desk = DeskBench::new(url).await;
+    let (first, cookie) = desk.begun().await;
+    let second = desk.get(&desk.path("authorize"), Some(&cookie)).await;
+    assert_eq!(second.cookie(), cookie);
+    let back = desk.server.consent(second.location());
+    let second = format!("/integrations/oauth/callback?{back}");
+    for back in [first, second] {
+        desk.get(&back, Some(&cookie)).await.location();
+    }
+    assert_eq!(desk.bench.heard.names(), ["oauth.completed"; 2]);
+}
+
+/// Neither the state, the verifier nor the session stands in the database.
+async fn the_row_of_a_state_tells_nothing(url: String) {
+    let desk = DeskBench::new(url).await;
+    let answer = desk.get(&desk.path("authorize"), None).await;
+    let (_, query) = answer.location().split_once("state=").unwrap();
+    let state = query.split('&').next().unwrap();
+    let cookie = answer.cookie();
+    let (_, session) = cookie.split_once('=').unwrap();
+    let rows = desk
+        .bench
+        .rows("SELECT hash, session FROM events_oauth_states")
+        .await;
+    assert_eq!(rows.len(), 1);
+    for column in 0..2 {
+        let text: String = rows[0].try_get_by_index(column).unwrap();
+        assert!(text.len() == 64 && text != state && text != session);
+    }
+}
+
+/// A state that never comes back is forgotten.
+async fn states_are_forgotten(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.begun().await;
+    desk.bench.clock.advance(TimeDelta::minutes(21));
+    desk.begun().await;
+    assert_eq!(desk.bench.count("events_oauth_states").await, 1);
+}
+
+/// Credentials that a person changed between the way there and the way back are kept.
+async fn what_is_stored_at_the_end_counts(url: String) {
+    let desk = DeskBench::new(url).await;
+    let (back, cookie) = desk.begun().await;
+    let update = IntegrationUpdate::new()
+        .credentials(json!({ "api_key": "newer" }))
+        .unwrap();
+    desk.bench
+        .engine
+        .update(desk.integration.id, update)
+        .await
+        .unwrap();
+    desk.get(&back, Some(&cookie)).await.location();
+    let stored = desk.credentials().await;
+    assert_eq!(stored.api_key, "newer");
+    assert!(stored.access_token.unwrap().contains(CANARY));
+}
+
+async fn no_routes_without_a_callback_address(url: String) {
+    struct Nobody;
+    impl events_std::oauth::Authorizer for Nobody {
+        async fn allows(
+            &self,
+            _: &http::request::Parts,
+            _: &events_std::Integration,
+            _: events_std::oauth::OAuthAction,
+        ) -> bool {
+            false
+        }
+    }
+    let store = events_std::Store::connect(&url).await.unwrap();
+    let engine = Integrations::builder(&store)
+        .without_linked()
+        .build()
+        .unwrap();
+    let error = routes::<()>(engine, Nobody).unwrap_err();
+    assert_eq!(error, RoutesError::NoCallback);
+}
+
+on_both!(
+    it_connects,
+    the_page_that_is_asked_for_is_gone_to,
+    queued_listeners_hear_of_it,
+    it_reconnects,
+    two_at_once_end_both,
+    the_row_of_a_state_tells_nothing,
+    states_are_forgotten,
+    what_is_stored_at_the_end_counts,
+    no_routes_without_a_callback_address,
+);

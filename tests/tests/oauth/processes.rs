@@ -1,0 +1,177 @@
+//! Workers of several processes at one token.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chrono::{TimeDelta, Utc};
+use events_core::SystemClock;
+
+use crate::desk::{Desk, DeskBench};
+use crate::kit::{Bench, on_both};
+use crate::server::CANARY;
+
+const URL: &str = "EVENTS_OAUTH_CHILD";
+const WORKERS: usize = 10;
+
+/// A process with ten workers, which wait for a word.
+struct Workers {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Workers {
+    fn start(desk: &DeskBench) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "processes::child", "--ignored", "--nocapture"])
+            .env(URL, &desk.bench.url)
+            .env("EVENTS_OAUTH_SERVER", &desk.server.url)
+            .env("EVENTS_OAUTH_INTEGRATION", desk.integration.id.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The rest of the next line that has this word.
+    fn says(&mut self, word: &str) -> String {
+        for line in &mut self.lines {
+            let line = line.unwrap();
+            if let Some((_, rest)) = line.split_once(word) {
+                return rest.trim().to_owned();
+            }
+        }
+        panic!("it ended before it said {word}");
+    }
+
+    fn go(&mut self) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(b"go\n").unwrap();
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // One that has ended is no failure.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl DeskBench {
+    /// The token expires in a minute by the system's clock, by which the processes live.
+    async fn expires_soon(&self) {
+        let ahead = Utc::now() - self.bench.events.now();
+        self.bench.clock.advance(ahead);
+        self.has_tokens(60).await;
+    }
+
+    async fn until_asked(&self) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while self.server.played.lock().unwrap().asked.is_empty() {
+            assert!(Instant::now() < deadline, "nobody asked the server");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn fifty_workers_make_one_call(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.expires_soon().await;
+    desk.server.close_gate().await;
+    let mut processes: Vec<Workers> = (0..5).map(|_| Workers::start(&desk)).collect();
+    for process in &mut processes {
+        process.says("ready");
+    }
+    for process in &mut processes {
+        process.go();
+    }
+    for process in &mut processes {
+        for _ in 0..WORKERS {
+            process.says("asking");
+        }
+    }
+    desk.until_asked().await;
+    desk.server.open_gate();
+    let mut tokens: Vec<String> = Vec::new();
+    for process in &mut processes {
+        tokens.extend((0..WORKERS).map(|_| process.says("token")));
+    }
+    assert_eq!(tokens.len(), 50);
+    tokens.dedup();
+    assert_eq!(tokens, [format!("access-1-{CANARY}")]);
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+}
+
+/// Its lease lapses, and another takes over; what the dead one asked for is not written by anybody.
+async fn a_refresher_that_is_killed_is_followed_by_another(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.expires_soon().await;
+    desk.server.close_gate().await;
+    let mut process = Workers::start(&desk);
+    process.says("ready");
+    process.go();
+    desk.until_asked().await;
+    drop(process);
+    desk.server.asked();
+    desk.server.open_gate();
+    let id = desk.integration.id;
+    let leases = "SELECT fence FROM events_leases";
+    assert_eq!(desk.bench.column::<i64>(leases).await, [1]);
+    desk.bench.clock.advance(TimeDelta::minutes(2));
+    // The server may have served the dead one, and rotated its token.
+    let refresh = desk.credentials().await.refresh_token;
+    desk.server.played.lock().unwrap().refresh = refresh;
+    let token = desk.bench.engine.access_token(id).await.unwrap();
+    assert!(token.secret() != format!("access-0-{CANARY}"));
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+    assert_eq!(desk.bench.column::<i64>(leases).await, [2]);
+    assert_eq!(
+        desk.credentials().await.access_token.unwrap(),
+        token.secret()
+    );
+}
+
+#[test]
+#[ignore = "run by the tests of several processes"]
+fn child() {
+    let of = |name: &str| std::env::var(name).expect("it is run by a test");
+    let id: i64 = of("EVENTS_OAUTH_INTEGRATION").parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let desk = Desk(of("EVENTS_OAUTH_SERVER"));
+        let bench = Bench::with(
+            of(URL),
+            |engine| engine.provider(desk),
+            |events| events.clock(SystemClock),
+        )
+        .await;
+        println!("\nready");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|_| {
+                let engine = bench.engine.clone();
+                tokio::spawn(async move {
+                    println!("asking");
+                    let token = engine.access_token(id).await.unwrap();
+                    println!("token {}", token.secret());
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+    });
+}
+
+on_both!(
+    fifty_workers_make_one_call,
+    a_refresher_that_is_killed_is_followed_by_another,
+);

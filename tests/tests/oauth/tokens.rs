@@ -1,0 +1,185 @@
+//! Access tokens that are fresh.
+
+use std::convert::Infallible;
+
+use chrono::TimeDelta;
+use events_std::oauth::OAuthError;
+use events_std::{IntegrationUpdate, StoreError, Tx};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::desk::DeskBench;
+use crate::kit::on_both;
+use crate::server::CANARY;
+
+impl DeskBench {
+    async fn token(&self) -> Result<String, OAuthError> {
+        let token = self.bench.engine.access_token(self.integration.id).await;
+        token.map(|token| token.secret().to_owned())
+    }
+}
+
+fn old() -> String {
+    format!("access-0-{CANARY}")
+}
+
+/// 300 s before its expiry, and no sooner; no event.
+async fn a_token_is_refreshed_when_it_is_about_to_expire(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(400).await;
+    desk.bench.clock.advance(TimeDelta::seconds(99));
+    assert_eq!(desk.token().await.unwrap(), old());
+    assert_eq!(desk.server.asked(), [""; 0]);
+    desk.bench.clock.advance(TimeDelta::seconds(1));
+    let fresh = desk.token().await.unwrap();
+    assert_ne!(fresh, old());
+    assert_eq!(desk.token().await.unwrap(), fresh);
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+    let stored = desk.credentials().await;
+    assert_eq!(stored.access_token.unwrap(), fresh);
+    assert_eq!(stored.api_key, "stays");
+    assert_eq!(
+        stored.refresh_token,
+        desk.server.played.lock().unwrap().refresh,
+        "the next one is kept"
+    );
+    assert_eq!(desk.bench.heard.names(), [""; 0]);
+}
+
+async fn a_refused_grant_is_recorded_and_not_asked_for_again(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.server.played.lock().unwrap().refresh = None;
+    let before = desk.stored().await;
+    for _ in 0..3 {
+        let error = desk.token().await.unwrap_err();
+        assert!(
+            matches!(error, OAuthError::NeedsAuthorization(_)),
+            "{error}"
+        );
+    }
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+    let after = desk.stored().await;
+    assert!(after.needs_authorization && !before.needs_authorization);
+    assert_eq!(after.credentials, before.credentials);
+    assert_eq!(desk.bench.heard.names(), [""; 0]);
+}
+
+/// The token that is good still is used; afterwards it is an error, until the provider is well again.
+async fn a_provider_that_is_down_is_waited_out(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    let down = json!({ "message": format!("down, {CANARY}") });
+    desk.server.will(StatusCode::SERVICE_UNAVAILABLE, &down);
+    assert_eq!(desk.token().await.unwrap(), old());
+    desk.bench.clock.advance(TimeDelta::seconds(60));
+    desk.server.will(StatusCode::SERVICE_UNAVAILABLE, &down);
+    let error = desk.token().await.unwrap_err();
+    assert!(matches!(error, OAuthError::Provider(_)), "{error}");
+    assert!(!desk.stored().await.needs_authorization);
+    assert_ne!(desk.token().await.unwrap(), old());
+    assert_eq!(desk.server.asked(), ["refresh_token"; 3]);
+}
+
+async fn a_refresh_can_be_asked_for(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(3_600).await;
+    let id = desk.integration.id;
+    let fresh = desk.bench.engine.refresh_access_token(id).await.unwrap();
+    assert_ne!(fresh.secret(), old());
+    assert_eq!(desk.token().await.unwrap(), fresh.secret());
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+}
+
+async fn what_is_missing_is_told(url: String) {
+    let desk = DeskBench::new(url).await;
+    let error = desk.token().await.unwrap_err();
+    assert!(matches!(error, OAuthError::NotAuthorized(_)), "{error}");
+    let at = desk.bench.events.now() + TimeDelta::seconds(10);
+    let update = IntegrationUpdate::new().credentials(json!({
+        "api_key": "k", "access_token": "alone", "token_expires_at": at.to_rfc3339(),
+    }));
+    let id = desk.integration.id;
+    desk.bench.engine.update(id, update.unwrap()).await.unwrap();
+    assert_eq!(desk.token().await.unwrap(), "alone");
+    desk.bench.clock.advance(TimeDelta::seconds(10));
+    let error = desk.token().await.unwrap_err();
+    assert!(matches!(error, OAuthError::NoRefreshToken(_)), "{error}");
+    let store = desk.bench.store.with_events(&desk.bench.events);
+    let asked = store.transaction(async |_: &Tx| {
+        let error = desk.token().await.unwrap_err();
+        assert!(matches!(error, OAuthError::TransactionOpen), "{error}");
+        Ok::<_, StoreError>(())
+    });
+    asked.await.unwrap();
+}
+
+/// A caller that stops waiting loses no token.
+async fn a_refresh_comes_to_its_end(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.server.close_gate().await;
+    let engine = desk.bench.engine.clone();
+    let id = desk.integration.id;
+    let asking = tokio::spawn(async move { engine.access_token(id).await });
+    while desk.server.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    desk.server.open_gate();
+    assert_ne!(desk.token().await.unwrap(), old());
+    assert_eq!(desk.server.asked(), [""; 0], "no second call");
+}
+
+/// A new authorization that is stored while an old grant is refreshed stays.
+async fn a_refresh_that_is_overtaken_writes_nothing(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.server.close_gate().await;
+    let engine = desk.bench.engine.clone();
+    let id = desk.integration.id;
+    let asking = tokio::spawn(async move { engine.access_token(id).await });
+    while desk.server.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    desk.connected().await;
+    let newest = desk.credentials().await;
+    let refresh = format!("refresh-0-{CANARY}");
+    desk.server.played.lock().unwrap().refresh = Some(refresh);
+    desk.server.open_gate();
+    let token = asking.await.unwrap().unwrap();
+    assert_eq!(Some(token.secret()), newest.access_token.as_deref());
+    assert_eq!(desk.credentials().await, newest);
+}
+
+/// The record of the request does not have it.
+async fn requests_carry_a_fresh_token(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    let request = desk
+        .bench
+        .engine
+        .request(&desk.integration, "/tickets", "GET");
+    let mut sent = String::new();
+    let authorized = request.authorized().await.unwrap();
+    let answer = authorized.send(|attempt| {
+        assert!(!format!("{attempt:?}").contains(CANARY));
+        attempt.access_token().unwrap().clone_into(&mut sent);
+        async { Ok::<_, Infallible>(Response::new(b"{}".to_vec())) }
+    });
+    answer.await.unwrap();
+    assert_eq!(sent, desk.token().await.unwrap());
+    assert_ne!(sent, old());
+}
+
+on_both!(
+    a_token_is_refreshed_when_it_is_about_to_expire,
+    a_refused_grant_is_recorded_and_not_asked_for_again,
+    a_provider_that_is_down_is_waited_out,
+    a_refresh_can_be_asked_for,
+    what_is_missing_is_told,
+    a_refresh_comes_to_its_end,
+    a_refresh_that_is_overtaken_writes_nothing,
+    requests_carry_a_fresh_token,
+);

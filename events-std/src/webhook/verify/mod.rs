@@ -109,14 +109,22 @@ struct Top {
     event_type: Option<Value>,
 }
 
+impl Top {
+    /// None of a list: serde would take its first two values for the fields.
+    fn of(request: &Request<'_>) -> Option<Self> {
+        let is_object = request.body().trim_ascii_start().starts_with(b"{");
+        is_object.then(|| request.json()).flatten()
+    }
+}
+
 /// The `id` at the top of the body, if it is a text.
 fn id_in(request: &Request<'_>) -> Option<String> {
-    text(request.json::<Top>()?.id?)
+    text(Top::of(request)?.id?)
 }
 
 /// The `type` at the top of the body, if it is a text.
 fn type_in(request: &Request<'_>) -> Option<String> {
-    text(request.json::<Top>()?.event_type?)
+    text(Top::of(request)?.event_type?)
 }
 
 fn text(value: Value) -> Option<String> {

@@ -414,6 +414,17 @@ fn ids_and_types_are_found_where_the_provider_writes_them() {
     }
 }
 
+/// serde would take a list for an object whose fields have no names.
+#[test]
+fn a_list_has_neither_id_nor_type() {
+    let headers = HeaderMap::new();
+    let now = DateTime::from_timestamp(AT, 0).unwrap();
+    let request = Request::new(&headers, br#"["evt_1","charge.paid"]"#, now);
+    let stripe = Stripe::new(SECRET);
+    assert_eq!(stripe.delivery_id(&request), None);
+    assert_eq!(stripe.event_type(&request), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

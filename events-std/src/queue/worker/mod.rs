@@ -222,7 +222,7 @@ impl Worker {
     /// Works until nothing is due, by the dispatcher's clock, that it may claim, and all that it has begun has ended. What
     /// is due later stays: for programs that are started from time to time, and for tests, which move the clock between.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use events_core::{Event, Events, ManualClock, listener};
     /// # use events_std::{Store, Worker};
     /// use std::sync::Arc;

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::CommandError;
@@ -25,7 +26,7 @@ pub(super) struct Follow<'i> {
 }
 
 enum Shown {
-    Bar(ProgressBar),
+    Bar(Bar),
     Lines(Option<String>),
     Nothing,
 }
@@ -36,7 +37,7 @@ impl<'i> Follow<'i> {
         let shown = if quiet {
             Shown::Nothing
         } else if io::stderr().is_terminal() && io::stdout().is_terminal() {
-            Shown::Bar(bar())
+            Shown::Bar(Bar::new())
         } else {
             Shown::Lines(None)
         };
@@ -94,9 +95,7 @@ impl<'i> Follow<'i> {
     fn show(&mut self, progress: &SyncProgress, output: &mut impl Write) -> io::Result<()> {
         match &mut self.shown {
             Shown::Bar(bar) => {
-                bar.set_length(progress.enumerated);
-                bar.set_position(progress.done + progress.failed);
-                bar.set_message(figures(progress));
+                bar.show(progress);
             }
             Shown::Lines(last) => {
                 let line = figures(progress);
@@ -113,16 +112,39 @@ impl<'i> Follow<'i> {
     /// Clears the bar.
     pub(super) fn end(self) {
         if let Shown::Bar(bar) = self.shown {
-            bar.finish_and_clear();
+            bar.bar.finish_and_clear();
         }
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+/// A bar, and the words behind it.
+struct Bar {
+    bar: ProgressBar,
+    /// Not the bar's own message: each change of the bar would draw it once more.
+    words: Arc<Mutex<String>>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let words: Arc<Mutex<String>> = Arc::default();
+        let shown = words.clone();
+        let write_words = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = text.write_str(&shown.lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        let bar = match ProgressStyle::with_template("{bar:30} {pos}/{len} {words}") {
+            Ok(style) => bar.with_style(style.with_key("words", write_words)),
+            Err(_) => bar,
+        };
+        Self { bar, words }
+    }
+
+    fn show(&self, progress: &SyncProgress) {
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = figures(progress);
+        self.bar.update(|state| {
+            state.set_len(progress.enumerated);
+            state.set_pos(progress.done + progress.failed);
+        });
     }
 }
 

@@ -6,3 +6,4 @@ mod integrations;
 mod kit;
 mod parked;
 mod stats;
+mod terminal;

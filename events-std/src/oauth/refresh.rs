@@ -148,6 +148,7 @@ impl Integrations {
     async fn obtain(&self, id: i64, wanted: Wanted) -> Result<AccessToken, OAuthError> {
         self.refuse_open_transaction()?;
         let spare = self.oauth_settings().refresh_before;
+        let mut seen = None;
         loop {
             let integration = self.authorized(id).await?;
             let stored = Stored::of(&integration);
@@ -157,7 +158,10 @@ impl Integrations {
                 Wanted::Fresh => stored.is_good(now, spare),
                 Wanted::Other(old) => *old != access,
             };
-            if will_do {
+            // What another worker got meanwhile is taken even if it is never good for long.
+            let first = seen.get_or_insert_with(|| access.clone());
+            let is_adopted = *first != access && stored.is_good(now, Duration::ZERO);
+            if will_do || is_adopted {
                 return Ok(AccessToken(access));
             }
             // Of use meanwhile, where the provider fails.

@@ -56,7 +56,10 @@ async fn the_page_that_is_asked_for_is_gone_to(url: String) {
 /// The job is written in the transaction that stores the tokens.
 async fn queued_listeners_hear_of_it(url: String) {
     let server = Server::start().await;
-    let provider = Desk(server.url.clone());
+    let provider = Desk {
+        url: server.url.clone(),
+        root: None,
+    };
     let desk = DeskBench::of(url, server, provider, |events| {
         events.only_linked_in(module_path!().split("::").next().unwrap())
     })

@@ -21,7 +21,7 @@ use crate::kit::{Bench, Zendesk};
 use crate::server::{CLIENT, ISSUER, SECRET, Server};
 
 pub(crate) const ORIGIN: &str = "https://app.example";
-const CALLBACK: &str = "https://app.example/integrations/oauth/callback";
+pub(crate) const CALLBACK: &str = "https://app.example/integrations/oauth/callback";
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeskCredentials {
@@ -33,9 +33,13 @@ pub(crate) struct DeskCredentials {
     pub(crate) instance_url: Option<String>,
 }
 
-/// With this server's url.
+/// With this server.
 #[derive(Clone)]
-pub(crate) struct Desk(pub(crate) String);
+pub(crate) struct Desk {
+    pub(crate) url: String,
+    /// The certificate of a peer that is served over TLS, whose endpoints are named otherwise.
+    pub(crate) root: Option<String>,
+}
 
 #[provider(OAuth, instance)]
 impl Provider for Desk {
@@ -47,7 +51,19 @@ impl Provider for Desk {
 
 impl OAuth for Desk {
     fn client(&self, _: &Integration) -> Result<OAuthClient, BoxError> {
-        let url = &self.0;
+        let url = &self.url;
+        if let Some(root) = &self.root {
+            return Ok(
+                OAuthClient::new(CLIENT, format!("{url}/auth"), format!("{url}/token"))
+                    .secret(SECRET)
+                    .scope("openid")
+                    .scope("offline_access")
+                    .parameter("prompt", "consent")
+                    .issuer(url)
+                    .root_certificate(root.as_bytes())
+                    .revocation_url(format!("{url}/token/revocation")),
+            );
+        }
         let client = OAuthClient::new(CLIENT, format!("{url}/authorize"), format!("{url}/token"));
         Ok(client
             .secret(SECRET)
@@ -115,7 +131,10 @@ pub(crate) struct DeskBench {
 impl DeskBench {
     pub(crate) async fn new(url: String) -> Self {
         let server = Server::start().await;
-        let desk = Desk(server.url.clone());
+        let desk = Desk {
+            url: server.url.clone(),
+            root: None,
+        };
         Self::of(url, server, desk, |events| events).await
     }
 

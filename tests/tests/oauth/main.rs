@@ -7,6 +7,7 @@ mod desk;
 #[allow(dead_code, reason = "the engine's suite uses the rest")]
 #[path = "../engine/kit.rs"]
 mod kit;
+mod peer;
 mod processes;
 mod redirects;
 mod refused;

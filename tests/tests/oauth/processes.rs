@@ -4,28 +4,35 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
-use events_core::SystemClock;
+use chrono::{DateTime, TimeDelta};
+use events_core::ManualClock;
 
 use crate::desk::{Desk, DeskBench};
 use crate::kit::{Bench, on_both};
 use crate::server::CANARY;
 
 const URL: &str = "EVENTS_OAUTH_CHILD";
-const WORKERS: usize = 10;
+pub(crate) const WORKERS: usize = 10;
 
 /// A process with ten workers, which wait for a word.
-struct Workers {
+pub(crate) struct Workers {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Workers {
-    fn start(desk: &DeskBench) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+    /// Against this server, by the desk's clock.
+    pub(crate) fn start(desk: &DeskBench, server: &str, root: Option<&str>) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        if let Some(root) = root {
+            command.env("EVENTS_OAUTH_ROOT", root);
+        }
+        let now = desk.bench.events.now().timestamp_millis();
+        let mut child = command
             .args(["--exact", "processes::child", "--ignored", "--nocapture"])
             .env(URL, &desk.bench.url)
-            .env("EVENTS_OAUTH_SERVER", &desk.server.url)
+            .env("EVENTS_OAUTH_SERVER", server)
+            .env("EVENTS_OAUTH_NOW", now.to_string())
             .env("EVENTS_OAUTH_INTEGRATION", desk.integration.id.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -36,7 +43,7 @@ impl Workers {
     }
 
     /// The rest of the next line that has this word.
-    fn says(&mut self, word: &str) -> String {
+    pub(crate) fn says(&mut self, word: &str) -> String {
         for line in &mut self.lines {
             let line = line.unwrap();
             if let Some((_, rest)) = line.split_once(word) {
@@ -46,7 +53,7 @@ impl Workers {
         panic!("it ended before it said {word}");
     }
 
-    fn go(&mut self) {
+    pub(crate) fn go(&mut self) {
         let stdin = self.child.stdin.as_mut().unwrap();
         stdin.write_all(b"go\n").unwrap();
     }
@@ -61,13 +68,6 @@ impl Drop for Workers {
 }
 
 impl DeskBench {
-    /// The token expires in a minute by the system's clock, by which the processes live.
-    async fn expires_soon(&self) {
-        let ahead = Utc::now() - self.bench.events.now();
-        self.bench.clock.advance(ahead);
-        self.has_tokens(60).await;
-    }
-
     async fn until_asked(&self) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while self.server.played.lock().unwrap().asked.is_empty() {
@@ -79,9 +79,11 @@ impl DeskBench {
 
 async fn fifty_workers_make_one_call(url: String) {
     let desk = DeskBench::new(url).await;
-    desk.expires_soon().await;
+    desk.has_tokens(60).await;
     desk.server.close_gate().await;
-    let mut processes: Vec<Workers> = (0..5).map(|_| Workers::start(&desk)).collect();
+    let mut processes: Vec<Workers> = (0..5)
+        .map(|_| Workers::start(&desk, &desk.server.url, None))
+        .collect();
     for process in &mut processes {
         process.says("ready");
     }
@@ -108,9 +110,9 @@ async fn fifty_workers_make_one_call(url: String) {
 /// Its lease lapses, and another takes over; what the dead one asked for is not written by anybody.
 async fn a_refresher_that_is_killed_is_followed_by_another(url: String) {
     let desk = DeskBench::new(url).await;
-    desk.expires_soon().await;
+    desk.has_tokens(60).await;
     desk.server.close_gate().await;
-    let mut process = Workers::start(&desk);
+    let mut process = Workers::start(&desk, &desk.server.url, None);
     process.says("ready");
     process.go();
     desk.until_asked().await;
@@ -145,11 +147,16 @@ fn child() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let desk = Desk(of("EVENTS_OAUTH_SERVER"));
+        let desk = Desk {
+            url: of("EVENTS_OAUTH_SERVER"),
+            root: std::env::var("EVENTS_OAUTH_ROOT").ok(),
+        };
+        let now = of("EVENTS_OAUTH_NOW").parse().unwrap();
+        let now = DateTime::from_timestamp_millis(now).unwrap();
         let bench = Bench::with(
             of(URL),
             |engine| engine.provider(desk),
-            |events| events.clock(SystemClock),
+            |events| events.clock(ManualClock::new(now)),
         )
         .await;
         println!("\nready");

@@ -46,6 +46,31 @@ async fn a_token_is_refreshed_when_it_is_about_to_expire(url: String) {
     assert_eq!(desk.bench.heard.names(), [""; 0]);
 }
 
+/// Tokens that are good for less than 300 s in the first place: who waited takes what another got, and asks for no more.
+async fn those_who_wait_take_a_token_of_short_life_too(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.server.played.lock().unwrap().expires_in = Some(60);
+    desk.server.close_gate().await;
+    let asking: Vec<_> = (0..10)
+        .map(|_| {
+            let (engine, id) = (desk.bench.engine.clone(), desk.integration.id);
+            tokio::spawn(async move { engine.access_token(id).await.unwrap() })
+        })
+        .collect();
+    let waiting = async || desk.server.played.lock().unwrap().asked.is_empty();
+    while waiting().await {
+        tokio::task::yield_now().await;
+    }
+    let held = "events_leases WHERE expires_at > 0";
+    assert_eq!(desk.bench.count(held).await, 1);
+    desk.server.open_gate();
+    for one in asking {
+        assert_ne!(one.await.unwrap().secret(), old());
+    }
+    assert!(desk.server.asked().len() < 3, "not one call for each");
+}
+
 async fn a_refused_grant_is_recorded_and_not_asked_for_again(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
@@ -175,6 +200,7 @@ async fn requests_carry_a_fresh_token(url: String) {
 
 on_both!(
     a_token_is_refreshed_when_it_is_about_to_expire,
+    those_who_wait_take_a_token_of_short_life_too,
     a_refused_grant_is_recorded_and_not_asked_for_again,
     a_provider_that_is_down_is_waited_out,
     a_refresh_can_be_asked_for,

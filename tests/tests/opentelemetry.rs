@@ -5,8 +5,13 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use events_core::{Attempt, Event, Events, ManualClock, MemoryQueue, listener};
 use events_std::OpenTelemetry;
-use opentelemetry::trace::{SpanKind, Status, TracerProvider};
+use opentelemetry::Context;
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    TracerProvider,
+};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
 #[derive(Clone, Debug, Event)]
@@ -27,6 +32,16 @@ async fn receipt(event: &OrderPaid, attempt: Attempt) -> Result<(), std::io::Err
     }
     Ok(())
 }
+
+/// A trace of another program, with what its tracer has to say of it.
+fn elsewhere() -> Context {
+    let (trace, span) = (TraceId::from(7), SpanId::from(8));
+    let state = STATE.parse::<TraceState>().unwrap();
+    let remote = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, state);
+    Context::new().with_remote_span_context(remote)
+}
+
+const STATE: &str = "vendor=t61rcWkgMzE,other=00f067";
 
 fn named<'s>(spans: &'s [SpanData], name: &str) -> Vec<&'s SpanData> {
     spans.iter().filter(|span| span.name == name).collect()
@@ -49,7 +64,10 @@ fn every_attempt_belongs_to_the_trace_of_its_dispatch_and_links_to_it() {
             .clock(clock.clone())
             .build()
             .unwrap();
-        events.dispatch_sync(&OrderPaid { order: 7 }).unwrap();
+        let from = tracing::info_span!("from elsewhere");
+        from.set_parent(elsewhere()).unwrap();
+        from.in_scope(|| events.dispatch_sync(&OrderPaid { order: 7 }))
+            .unwrap();
         assert_eq!(pollster::block_on(queue.drain(&events)).retried, 1);
         clock.advance(TimeDelta::seconds(2));
         assert_eq!(pollster::block_on(queue.drain(&events)).done, 1);
@@ -74,6 +92,7 @@ fn every_attempt_belongs_to_the_trace_of_its_dispatch_and_links_to_it() {
             dispatch.span_context.span_id(),
         );
         assert_eq!(job.span_context.trace_id(), trace);
+        assert_eq!(job.span_context.trace_state().header(), STATE);
         assert_eq!((job.parent_span_id, job.parent_span_is_remote), (id, true));
         let links: Vec<_> = job
             .links

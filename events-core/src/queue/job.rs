@@ -40,7 +40,8 @@ pub struct Job {
     pub unique_until: Option<DateTime<Utc>>,
     /// Jobs of one listener and one such key run in the order in which they were dispatched, never two at once.
     pub order_key: Option<String>,
-    /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context).
+    /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context), with a space and the `tracestate`
+    /// behind it where there is one.
     pub trace: Option<String>,
     /// How many attempts have started. Whoever runs the job counts one *before* the run.
     pub attempts: u32,

@@ -130,11 +130,11 @@ impl Kept {
 pub(crate) fn current_trace(events: &Events) -> Option<String> {
     let context = events.trace()?;
     let trace = caught(|| context.current()).ok().flatten()?;
-    if trace::is_traceparent(&trace) {
-        return Some(trace);
+    let valid = trace::valid(&trace).map(ToOwned::to_owned);
+    if valid.is_none() {
+        tracing::debug!("the trace context gives what is not a `traceparent`: no job carries it");
     }
-    tracing::debug!("the trace context gives what is not a `traceparent`: no job carries it");
-    None
+    valid
 }
 
 impl Events {
@@ -153,7 +153,7 @@ impl Events {
     #[must_use]
     pub fn job_span(&self, job: &Job) -> Span {
         let trace = job.trace.as_deref();
-        let valid = trace.filter(|trace| trace::is_traceparent(trace));
+        let valid = trace.and_then(trace::valid);
         let span = tracing::info_span!(
             target: subscribers::TARGET,
             "job",
@@ -162,7 +162,7 @@ impl Events {
             attempt = job.attempts,
             delivery = %job.delivery.id,
             outcome = Empty,
-            traceparent = valid,
+            traceparent = valid.map(trace::parent),
             messaging.message.id = %job.id,
             messaging.destination.name = job.queue,
             messaging.operation.type = "process",

@@ -5,7 +5,9 @@ use tracing::Span;
 /// Carries traces from a dispatch to the runs of its jobs: `tracing` itself knows no ids that other processes
 /// understand. It is given to [`EventsBuilder::trace_context`](crate::EventsBuilder::trace_context).
 ///
-/// A trace travels as a `traceparent` (W3C Trace Context, Level 1). What is not one is not stored, and not adopted.
+/// A trace travels as a `traceparent` (W3C Trace Context, Level 1), with a space and the `tracestate` behind it where there
+/// is one. What is not a `traceparent` is not stored, and not adopted; a `tracestate` that cannot be one, as it is longer
+/// than 512 characters or not of printable ASCII, is left out.
 ///
 /// ```
 /// use events_core::{Events, TraceContext};
@@ -19,8 +21,8 @@ use tracing::Span;
 ///         Some(self.0.clone())
 ///     }
 ///
-///     fn adopt(&self, span: &Span, traceparent: &str) {
-///         span.in_scope(|| tracing::info!(traceparent, "dispatched in this trace"));
+///     fn adopt(&self, span: &Span, trace: &str) {
+///         span.in_scope(|| tracing::info!(trace, "dispatched in this trace"));
 ///     }
 /// }
 ///
@@ -28,17 +30,30 @@ use tracing::Span;
 /// let events = Events::builder().trace_context(OfTheProcess(trace)).build();
 /// ```
 pub trait TraceContext: Send + Sync + 'static {
-    /// The `traceparent` of the span that is entered, if it belongs to a trace: asked for when a dispatch makes jobs.
+    /// The trace of the span that is entered, if it belongs to one, as it travels: asked for when a dispatch makes jobs.
     fn current(&self) -> Option<String>;
 
-    /// Ties the span of an attempt, which is new and not entered yet, to the dispatch that made its job. Called for each
-    /// attempt.
-    fn adopt(&self, span: &Span, traceparent: &str);
+    /// Ties the span of an attempt, which is new and not entered yet, to the dispatch that made its job, whose trace this
+    /// is, as it travels. Called for each attempt.
+    fn adopt(&self, span: &Span, trace: &str);
+}
+
+/// What of a text travels: a `traceparent`, and the `tracestate` behind it if that can be one. None: it is no trace.
+pub(super) fn valid(trace: &str) -> Option<&str> {
+    let (parent, state) = trace.split_once(' ').unwrap_or((trace, ""));
+    let printable = |byte: u8| (b' '..=b'~').contains(&byte);
+    let states = !state.is_empty() && state.len() <= 512 && state.bytes().all(printable);
+    is_traceparent(parent).then_some(if states { trace } else { parent })
+}
+
+/// The `traceparent` of what travels.
+pub(super) fn parent(trace: &str) -> &str {
+    trace.split_once(' ').map_or(trace, |(parent, _)| parent)
 }
 
 /// Whether a text is a `traceparent`: a version, a trace id, a parent id and flags, in lower-case hexadecimal. Later
 /// versions than 00 may have more behind them.
-pub(super) fn is_traceparent(text: &str) -> bool {
+fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str, digits: usize| {
         part.len() == digits
             && part
@@ -56,7 +71,26 @@ pub(super) fn is_traceparent(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_traceparent;
+    use super::{is_traceparent, parent, valid};
+
+    #[test]
+    fn a_tracestate_travels_behind_it_if_it_can_be_one() {
+        let only = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!((valid(only), parent(only)), (Some(only), only));
+        let both = format!("{only} vendor=t61rcWkgMzE,other=00f0 67");
+        assert_eq!((valid(&both), parent(&both)), (Some(&*both), only));
+        let long = format!("{only} {}", "x".repeat(513));
+        for state in [
+            &long,
+            &format!("{only} "),
+            &format!("{only} a=é"),
+            &format!("{only} a=\n"),
+        ] {
+            assert_eq!(valid(state), Some(only), "{state}");
+        }
+        assert_eq!(valid("vendor=1"), None);
+        assert_eq!(valid(&format!("vendor=1 {only}")), None);
+    }
 
     #[test]
     fn a_traceparent_is_told_from_what_is_none() {

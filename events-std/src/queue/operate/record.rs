@@ -122,7 +122,8 @@ pub struct FailedDetails {
     pub unique_key: Option<String>,
     /// The key whose jobs run in order.
     pub order_key: Option<String>,
-    /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context).
+    /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context), with a space and the `tracestate`
+    /// behind it where there is one.
     pub trace: Option<String>,
     /// How often it was claimed or retried: what fences a worker that lost it.
     pub fence: i64,

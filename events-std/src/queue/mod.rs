@@ -19,5 +19,5 @@ pub(crate) use presence::{Card, Presence, host};
 pub(crate) use tend::UNKNOWN_AFTER;
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};
 pub(crate) use worker::{
-    Ends, Hanging, Means, OnThread, Over, Source, Taken, Turn, longest_transaction,
+    Ends, Hanging, LONGEST_TIME, Means, OnThread, Over, Source, Taken, Turn, longest_transaction,
 };

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
+use uuid::Uuid;
 
 use super::lock::{self, Locked};
 use crate::store::{Store, StoreError};
@@ -113,7 +114,8 @@ async fn insert(
         .query_one_raw(Statement::from_sql_and_values(
             store.backend(),
             "INSERT INTO events_workers (name, host, boot, process, lock_path, lock_device, lock_inode, claims, \
-             queues, lapse, started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) \
+             queues, lapse, started_at, heartbeat_at, process_uid) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12) \
              RETURNING id",
             [
                 card.name.into(),
@@ -131,11 +133,18 @@ async fn insert(
                     .unwrap_or(i64::MAX)
                     .into(),
                 now.timestamp_millis().into(),
+                process().into(),
             ],
         ))
         .await?
         .ok_or(DbErr::RecordNotInserted)?;
     row.try_get_by_index(0)
+}
+
+/// What tells this process from every other. Its number does not: in a container that starts anew it is the same.
+fn process() -> Uuid {
+    static PROCESS: OnceLock<Uuid> = OnceLock::new();
+    *PROCESS.get_or_init(Uuid::now_v7)
 }
 
 /// The machine's name, for people to read.

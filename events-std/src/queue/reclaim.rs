@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+use uuid::Uuid;
 
 use super::claim::{self, Claimed};
 use super::lock::{Life, life_of};
@@ -23,7 +24,7 @@ struct Other {
     /// After how long without a sign of life it wants to be taken for dead.
     lapse: Duration,
     /// What workers of one process share.
-    process: (String, String, i64),
+    process: (Option<Uuid>, String, String, i64),
 }
 
 impl Other {
@@ -41,6 +42,7 @@ impl Other {
             },
             heartbeat_at: row.try_get_by_index(5)?,
             process: (
+                row.try_get_by_index(9)?,
                 row.try_get_by_index(6)?,
                 boot.clone(),
                 row.try_get_by_index(7)?,
@@ -95,7 +97,8 @@ pub(super) async fn reclaim(
         .reader()
         .query_all_raw(Statement::from_string(
             store.backend(),
-            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at, host, process, lapse FROM events_workers",
+            "SELECT id, boot, lock_path, lock_device, lock_inode, heartbeat_at, host, process, lapse, \
+             process_uid FROM events_workers",
         ))
         .await?;
     let others = rows

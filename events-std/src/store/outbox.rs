@@ -1,10 +1,14 @@
 //! How jobs are written: with the rows of the transaction they belong to.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::future::Future;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use events_core::Job;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sha2::{Digest, Sha256};
 
 use super::{StoreError, insert};
 
@@ -32,6 +36,10 @@ impl<C: ConnectionTrait> Outlet for Sea<'_, C> {
         self.0.execute_raw(statement).await.map(drop)
     }
 }
+
+/// Longer keys, in bytes, are stored as a hash: an index of Postgres refuses rows of more than 2,704 bytes, and a unique
+/// key may be a whole payload.
+const LONGEST_KEY: usize = 1000;
 
 /// Refuses what one of the databases cannot store, on both alike and before anything runs.
 pub(super) fn check(jobs: &[Job]) -> Result<(), StoreError> {
@@ -66,14 +74,38 @@ pub(crate) async fn write(
 /// Writes all jobs, or fails: the transaction must then be rolled back, for it may hold some of them.
 pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), StoreError> {
     check(jobs)?;
-    lock_keys(outlet, jobs).await?;
-    for jobs in parts(jobs) {
+    let jobs = with_short_keys(jobs);
+    lock_keys(outlet, &jobs).await?;
+    for jobs in parts(&jobs) {
         release_expired(outlet, jobs).await?;
         for insert in insert::inserts(outlet.backend(), jobs) {
             outlet.run(insert).await?;
         }
     }
     Ok(())
+}
+
+/// The jobs with keys that every index takes. Keys are only compared, so that a hash serves.
+fn with_short_keys(jobs: &[Job]) -> Cow<'_, [Job]> {
+    let is_long = |key: &String| key.len() > LONGEST_KEY;
+    let has_long = |job: &Job| {
+        job.unique_key.as_ref().is_some_and(is_long) || job.order_key.as_ref().is_some_and(is_long)
+    };
+    if !jobs.iter().any(has_long) {
+        return Cow::Borrowed(jobs);
+    }
+    let mut jobs = jobs.to_vec();
+    for job in &mut jobs {
+        for key in [&mut job.unique_key, &mut job.order_key] {
+            if let Some(key) = key.as_mut().filter(|key| is_long(key)) {
+                *key = format!(
+                    "sha256:{}",
+                    BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes()))
+                );
+            }
+        }
+    }
+    Cow::Owned(jobs)
 }
 
 /// Parts without equal jobs: of two equal ones, the second is judged by what has become of the first.

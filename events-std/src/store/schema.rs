@@ -2,7 +2,7 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH];
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -234,3 +234,7 @@ const OAUTH: &[&str] = &[
     "CREATE INDEX events_oauth_states_expires ON events_oauth_states (expires_at)",
     "ALTER TABLE events_leases ADD COLUMN outcome TEXT",
 ];
+
+/// What tells a worker's process from all others. Host, start of the machine and number do not: a container that starts
+/// anew has those of the one that died. None: the worker is of a program that did not write it yet.
+const PROCESSES: &[&str] = &["ALTER TABLE events_workers ADD COLUMN process_uid {uuid}"];

@@ -16,7 +16,7 @@ macro_rules! engines {
             engines!(@cases $open;
                 cases: all_or_none, attempts_and_backoff, parked_and_retried, failed_hook, delay, retry_for,
                     missing_model, undecodable, unknown, two_workers, cancelled;
-                options: times_out, jitter, unique, unique_until_start, in_order;
+                options: times_out, jitter, unique, unique_until_start, in_order, long_keys;
                 upgrade: upgrade;
             );
         })*

@@ -182,6 +182,54 @@ pub(crate) async fn in_order<E: Engine>(engine: &E) {
     }
 }
 
+mod long {
+    use events_core::{Event, State, listener};
+
+    use crate::engine::Log;
+
+    #[derive(Clone, Debug, Event)]
+    #[event(durable, name = "contract.long")]
+    pub(super) struct Long {
+        pub(super) text: String,
+        pub(super) number: u8,
+    }
+
+    fn key(event: &Long) -> String {
+        event.text.clone()
+    }
+
+    #[listener(Long, queue, unique = key, unique_for = "1m", order_by = key)]
+    fn long(event: &Long, log: &State<Log>) {
+        log.write(format!("{}", event.number));
+    }
+}
+
+/// Keys may be as long as a payload, also such as no database compresses.
+pub(crate) async fn long_keys<E: Engine>(engine: &E) {
+    use long::Long;
+    if !Bench::offers(engine, Capability::Unique) || !Bench::offers(engine, Capability::OrderBy) {
+        return;
+    }
+    let bench = Bench::new(engine, concat!(module_path!(), "::long"));
+    // The last digits of a version 7 UUID are random.
+    let random = |_| uuid::Uuid::now_v7().simple().to_string().split_off(16);
+    let long: String = (0..800).map(random).collect();
+    // They differ in their last letter alone.
+    let (one, other) = (format!("{long}1"), format!("{long}2"));
+    for (number, text) in (1..).zip([&one, &one, &other]) {
+        let text = text.clone();
+        bench.events.dispatch(&Long { text, number }).await.unwrap();
+    }
+    assert_eq!(engine.open_jobs().await, 2);
+    bench.run().await;
+    assert_eq!(bench.log_sorted(), ["1", "3"]);
+    bench.clock.advance(chrono::TimeDelta::seconds(60));
+    let (text, number) = (one, 4);
+    bench.events.dispatch(&Long { text, number }).await.unwrap();
+    bench.run().await;
+    assert_eq!(bench.log(), ["4"]);
+}
+
 mod scattered {
     use events_core::{Event, State, listener};
 

@@ -239,3 +239,65 @@ fn a_worker_is_taken_for_dead_by_its_own_measure() {
         assert_eq!(lines(&events), ["works 1 at 1"]);
     });
 }
+
+#[test]
+fn a_process_that_was_started_anew_is_not_the_one_that_died() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(&store);
+        events.dispatch(&Task { number: 1, fail: 0 }).await.unwrap();
+        let execute = async |sql: &str| {
+            store.writer().execute_unprepared(sql).await.unwrap();
+        };
+        execute("DELETE FROM events_jobs WHERE queue = 'slow'").await;
+        // As in a container, where host, boot and number are those of the process before.
+        let told = |file| std::fs::read_to_string(file).unwrap_or_default();
+        let host = told("/proc/sys/kernel/hostname");
+        let boot = told("/proc/sys/kernel/random/boot_id");
+        execute(&format!(
+            "INSERT INTO events_workers (name, host, boot, process, claims, lapse, started_at, heartbeat_at) \
+             VALUES ('before', '{}', '{}', {}, '[]', 100, 0, 0)",
+            host.trim(),
+            boot.trim(),
+            std::process::id()
+        ))
+        .await;
+        execute(
+            "UPDATE events_jobs SET state = 1, alone = TRUE, attempts = 3, fence = 3, \
+             worker = (SELECT id FROM events_workers)",
+        )
+        .await;
+        let blamed = until("the job is parked", async || {
+            states(&store).await == [0, 0, 0, 1]
+        });
+        Worker::new(&events, &store)
+            .run_until(blamed)
+            .await
+            .unwrap();
+        let [line] = &lines(&events)[..] else {
+            panic!("{:?}", lines(&events));
+        };
+        assert!(line.starts_with("gave up on 1: crashed"), "{line}");
+    });
+}
+
+#[test]
+fn a_worker_may_be_given_the_longest_times() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(&store);
+        events.dispatch(&Task { number: 1, fail: 0 }).await.unwrap();
+        let done = until("all is done", async || states(&store).await == [0, 0, 2, 0]);
+        let left = Worker::new(&events, &store)
+            .start_within(Duration::MAX)
+            .poll_every(Duration::MAX)
+            .grace(Duration::MAX)
+            .heartbeat_lapse(Duration::MAX)
+            .answer_within(Duration::MAX)
+            .keep_done_for(Some(Duration::MAX))
+            .run_until(done)
+            .await
+            .unwrap();
+        assert_eq!((left.ended, left.released), (2, 0));
+    });
+}

@@ -31,6 +31,9 @@ pub(crate) use threads::{Hanging, OnThread};
 /// How long a listener may run where it says nothing.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// No time that a worker is given counts for more: a later instant may not be one that the system knows.
+pub(crate) const LONGEST_TIME: Duration = Duration::from_hours(24 * 365 * 10);
+
 /// How long a listener that asks for its job's transaction may run on SQLite, whatever timeout it has: all others who
 /// write wait for it.
 pub(crate) const LONGEST_IN_SQLITE: Duration = Duration::from_secs(5);
@@ -150,26 +153,26 @@ impl Worker {
 
     /// How often it looks for jobs of which nothing told it: of other processes on SQLite, and those due later.
     pub fn poll_every(mut self, interval: Duration) -> Self {
-        self.poll = interval.max(Duration::from_millis(1));
+        self.poll = interval.clamp(Duration::from_millis(1), LONGEST_TIME);
         self
     }
 
     /// How long running jobs may go on after the shutdown has begun.
     pub fn grace(mut self, time: Duration) -> Self {
-        self.grace = time;
+        self.grace = time.min(LONGEST_TIME);
         self
     }
 
     /// After how long without a sign of life others take this worker for dead, a minute unless given. At least 3 s. If
     /// its process dies, others on the same machine notice that within a second.
     pub fn heartbeat_lapse(mut self, time: Duration) -> Self {
-        self.lapse = time.max(Duration::from_secs(3));
+        self.lapse = time.clamp(Duration::from_secs(3), LONGEST_TIME);
         self
     }
 
     /// How long it tries to enter itself in the store when it starts, a minute unless given. Later it tries for ever.
     pub fn start_within(mut self, time: Duration) -> Self {
-        self.start_within = time;
+        self.start_within = time.min(LONGEST_TIME);
         self
     }
 
@@ -177,7 +180,7 @@ impl Worker {
     /// run: 30 s unless given, at least 1 s. After that it counts as silent: the worker reports it, and tries again with
     /// new connections.
     pub fn answer_within(mut self, time: Duration) -> Self {
-        self.answer_within = time.max(Duration::from_secs(1));
+        self.answer_within = time.clamp(Duration::from_secs(1), LONGEST_TIME);
         self
     }
 

@@ -155,7 +155,7 @@ async fn enter(
             () = stop.begun() => return Ok(None),
             () = tokio::time::sleep(pause) => {}
         }
-        pause = (pause * 2).min(LONGEST_BACKOFF);
+        pause = pause.saturating_mul(2).min(LONGEST_BACKOFF);
     }
 }
 
@@ -260,7 +260,10 @@ impl State<'_> {
         if self.failures == 0 {
             return self.worker.poll;
         }
-        let doubled = self.worker.poll * 2_u32.saturating_pow(self.failures.min(16));
+        let doubled = self
+            .worker
+            .poll
+            .saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
         doubled.min(LONGEST_BACKOFF)
     }
 

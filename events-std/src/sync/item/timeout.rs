@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::integration::{Integrations, IntegrationsBuilder};
-use crate::queue::DEFAULT_TIMEOUT;
+use crate::queue::{DEFAULT_TIMEOUT, LONGEST_TIME};
 
 /// How long all listeners of an item may take together.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl IntegrationsBuilder {
     /// On SQLite, where others who write wait for it, an attempt whose listeners ask for the transaction may take 5 s
     /// at most.
     pub fn item_timeout(self, time: Duration) -> Self {
-        self.part(ItemTimeout(time))
+        self.part(ItemTimeout(time.min(LONGEST_TIME)))
     }
 }
 

@@ -80,7 +80,7 @@ pub use integration::{
     IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations, IntegrationsBuilder,
     NewIntegration, StartError, StartFault, Within,
 };
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 pub use oauth::OAuth;
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 #[cfg(feature = "opentelemetry")]

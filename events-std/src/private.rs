@@ -5,7 +5,7 @@ pub use std::sync::Arc;
 pub use std::vec::Vec;
 
 pub use crate::integration::{Capability, LinkedProvider, RegisteredProvider, health_check};
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 pub use crate::oauth::oauth;
 pub use crate::request::redact;
 pub use crate::sync::scheduled_sync;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use clap::Parser;
 use events_core::{Events, ManualClock};
-use events_std::{EncryptionKey, HealthThresholds, Integrations, Store};
+use events_std::{EncryptionKey, HealthThresholds, Integrations, IntegrationsBuilder, Store};
 use helpdesk_listeners::Timeline;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -106,6 +106,16 @@ impl App {
     /// Nothing here names a listener or a provider: they are linked. What is named are the states that they ask for. An
     /// application would keep the thresholds of health as they are: the story has no patience.
     fn open(store: &Store, time: Time, timeline: Timeline) -> Result<Self, Error> {
+        Self::of(store, time, timeline, |engine| engine)
+    }
+
+    /// The same, of which the engine is told more.
+    fn of(
+        store: &Store,
+        time: Time,
+        timeline: Timeline,
+        more: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
+    ) -> Result<Self, Error> {
         let mut engine = Integrations::builder(store)
             .encryption_key(EncryptionKey::from_bytes(KEY))
             .health(HealthThresholds {
@@ -123,7 +133,7 @@ impl App {
             });
             builder = builder.clock(clock);
         }
-        let engine = engine.build()?;
+        let engine = more(engine).build()?;
         let builder = builder
             .state(engine.clone())
             .state(timeline)

@@ -51,6 +51,7 @@ fn it_tells_what_happens_in_its_order() {
     let mut lines = told.iter();
     for wanted in [
         "integration.created `Support` of zendesk",
+        "oauth.completed `Support` is authorized",
         "sync.item_failed ticket 21, exhausted: the group `billing` is not known here",
         "sync.completed 300 tickets: 298 done, 2 failed",
         "operator skips ticket 34",

@@ -8,7 +8,7 @@ mod failed;
 mod follow;
 mod integrations;
 mod items;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod oauth;
 mod queue;
 mod sync;
@@ -32,7 +32,7 @@ use crate::sync::SyncRunError;
 use failed::FailedCommand;
 use integrations::IntegrationsCommand;
 use items::ItemsCommand;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 use oauth::OAuthCommand;
 use queue::QueueCommand;
 use sync::SyncCommand;
@@ -108,7 +108,7 @@ enum Action {
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
     /// See how the authorizations of integrations stand, refresh one, or take it back
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     #[command(subcommand)]
     #[command(name = "oauth")]
     OAuth(OAuthCommand),
@@ -187,7 +187,7 @@ pub enum CommandError {
     #[error("{}", sentences(.0))]
     NotRecovered(Vec<crate::webhook::WebhookError>),
     /// The authorization could not be refreshed or taken back.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     #[error(transparent)]
     OAuth(#[from] crate::oauth::OAuthError),
     /// The output could not be written.
@@ -251,7 +251,7 @@ impl Command {
                 let (integrations, now) = (integrations_of(events)?, events.now());
                 command.run(&integrations, now, output).await
             }
-            #[cfg(feature = "oauth")]
+            #[cfg(feature = "oauth-loopback")]
             Action::OAuth(command) => {
                 let (integrations, now) = (integrations_of(events)?, events.now());
                 command.run(&integrations, now, output).await

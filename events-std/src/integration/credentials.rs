@@ -37,7 +37,10 @@ impl Credentials {
     }
 
     /// All of them.
-    #[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+    #[cfg(all(
+        feature = "oauth-loopback",
+        any(feature = "sqlite", feature = "postgres")
+    ))]
     pub(crate) fn values(&self) -> &Map<String, Value> {
         &self.0
     }

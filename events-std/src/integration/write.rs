@@ -132,7 +132,7 @@ impl Within<'_> {
     }
 
     /// Whether credentials can be read as the provider's own type.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) fn fits(
         self,
         provider: &str,
@@ -142,7 +142,7 @@ impl Within<'_> {
     }
 
     /// Writes the credentials of an integration that is [locked](Self::lock). Fires nothing.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) async fn set_credentials(
         self,
         integration: &Integration,
@@ -157,7 +157,7 @@ impl Within<'_> {
     }
 
     /// Records that a person has to authorize the integration anew. Fires nothing.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) async fn need_authorization(self, id: i64) -> Result<Integration, IntegrationError> {
         self.set(id, "needs_authorization = $3", [true.into()])
             .await
@@ -191,7 +191,7 @@ impl Within<'_> {
     }
 }
 
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 impl Integrations {
     /// Encrypts what is decrypted only with the same `bound`.
     pub(crate) fn seal(&self, secret: &[u8], bound: &[u8]) -> Result<Vec<u8>, EncryptionError> {

@@ -3,20 +3,15 @@
 //!
 //! An own client of few lines, since the features of a larger one would be those of the whole program.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use oauth2::url::Url;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::{OAuthClient, ProviderFailure};
 
@@ -54,11 +49,20 @@ impl OAuthClient {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECTING));
-        let connector = HttpsConnectorBuilder::new()
+        #[cfg(feature = "oauth")]
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(self.tls()?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
+        #[cfg(not(feature = "oauth"))]
+        let connector = {
+            if request.uri().scheme_str() != Some("http") {
+                let reason = "https needs the feature `oauth` of events-std, not `oauth-loopback`";
+                return Err(ProviderFailure::Configuration(reason.to_owned()));
+            }
+            http
+        };
         // Calls are rare: no connection is kept.
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
@@ -77,7 +81,12 @@ impl OAuthClient {
     }
 
     /// The provider of cryptography is named here, so that it never depends on what else the program links.
-    fn tls(&self) -> Result<ClientConfig, ProviderFailure> {
+    #[cfg(feature = "oauth")]
+    fn tls(&self) -> Result<rustls::ClientConfig, ProviderFailure> {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject as _;
+        use rustls::{ClientConfig, RootCertStore};
+
         let failed = |error: rustls::Error| ProviderFailure::Configuration(error.to_string());
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -92,7 +101,7 @@ impl OAuthClient {
                 return Err(no_certificate());
             }
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(failed)?;
@@ -100,6 +109,7 @@ impl OAuthClient {
     }
 }
 
+#[cfg(feature = "oauth")]
 fn no_certificate() -> ProviderFailure {
     ProviderFailure::Configuration("a root certificate is not in PEM".to_owned())
 }

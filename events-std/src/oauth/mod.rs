@@ -4,40 +4,73 @@
 //! An adapter's author implements [`OAuth`]; the application mounts [`routes`] and says by an [`Authorizer`] who may
 //! connect what. `Integrations::access_token` gives a token that is fresh.
 
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod authorize;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod client;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod error;
 mod events;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod failure;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod http;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod lease;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod provider;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod refresh;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod refusal;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod revoke;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod routes;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod session;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod settings;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 mod standard;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod state;
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 mod status;
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres")),
     allow(dead_code, reason = "the engine reads tokens, and it needs a database")
@@ -45,14 +78,17 @@ mod status;
 mod tokens;
 
 pub use events::{OAuthCompleted, OAuthRevoked};
-#[cfg(feature = "oauth")]
+#[cfg(feature = "oauth-loopback")]
 pub use {
     client::OAuthClient,
     failure::ProviderFailure,
     provider::{Authorization, CodeGrant, OAuth, oauth},
     tokens::{RevokedToken, Tokens},
 };
-#[cfg(all(feature = "oauth", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
 pub use {
     error::OAuthError,
     refresh::AccessToken,

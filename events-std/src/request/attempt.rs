@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) idempotency_key: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) body: Option<Vec<u8>>,
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(super) access_token: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl RequestAttempt {
     }
 
     /// The integration's access token, where the request was [authorized](crate::ApiRequest::authorized).
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     #[must_use]
     pub fn access_token(&self) -> Option<&str> {
         self.asked.access_token.as_deref()

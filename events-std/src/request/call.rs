@@ -223,19 +223,19 @@ impl<'i> ApiRequest<'i> {
     }
 
     /// The engine.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) fn engine(&self) -> &'i Integrations {
         self.engine
     }
 
     /// The integration whose request it is.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) fn integration(&self) -> &'i Integration {
         self.integration
     }
 
     /// Gives each attempt this token.
-    #[cfg(feature = "oauth")]
+    #[cfg(feature = "oauth-loopback")]
     pub(crate) fn with_access_token(mut self, token: String) -> Self {
         self.asked.access_token = Some(token);
         self

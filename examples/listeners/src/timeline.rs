@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use events_core::{AnyEvent, Events, State, listener};
 use events_std::{
     IntegrationCreated, IntegrationDisabled, IntegrationHealthChanged, IntegrationSynced,
-    OperationCompleted, OperationFailed, OperationStarted, SyncCompleted, SyncItemFailed,
+    OAuthCompleted, OAuthRevoked, OperationCompleted, OperationFailed, OperationStarted,
+    SyncCompleted, SyncItemFailed,
 };
 
 /// Where the lines go: to the standard output, or nowhere.
@@ -56,6 +57,18 @@ fn tell(event: &impl AnyEvent, events: &Events, timeline: &Timeline, what: &str)
 fn created(event: &IntegrationCreated, events: Events, timeline: &State<Timeline>) {
     let integration = &event.integration;
     let what = format!("`{}` of {}", integration.name, integration.provider);
+    tell(event, &events, timeline, &what);
+}
+
+#[listener]
+fn connected(event: &OAuthCompleted, events: Events, timeline: &State<Timeline>) {
+    let what = format!("`{}` is authorized", event.integration.name);
+    tell(event, &events, timeline, &what);
+}
+
+#[listener]
+fn disconnected(event: &OAuthRevoked, events: Events, timeline: &State<Timeline>) {
+    let what = format!("`{}` has no token any more", event.integration.name);
     tell(event, &events, timeline, &what);
 }
 

@@ -92,5 +92,9 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Error> {
     stage.check(&support).await?;
     stage.run_due().await?;
     let tickets = Desk::tickets(&stage.app.store).await?;
-    stage.tell("helpdesk", &format!("has {tickets} tickets"))
+    stage.tell("helpdesk", &format!("has {tickets} tickets"))?;
+
+    stage.at(17, 0, "Somebody disconnects the account")?;
+    stage.browser.disconnect(support.id).await?;
+    stage.work().await
 }

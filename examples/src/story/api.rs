@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
@@ -14,6 +14,8 @@ use helpdesk_zendesk::Ticket;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use super::consent;
 
 /// How many tickets stand on a page of the export.
 const PAGE: usize = 100;
@@ -45,7 +47,8 @@ impl Zendesk {
             .route("/api/v2/users/me.json", get(me))
             .route("/api/v2/tickets/{file}", put(comment))
             .layer(middleware::from_fn_with_state(zendesk.clone(), let_in))
-            .with_state(zendesk.clone());
+            .with_state(zendesk.clone())
+            .merge(consent::routes());
         tokio::spawn(axum::serve(listener, routes).into_future());
         Ok((zendesk, url))
     }
@@ -90,7 +93,7 @@ impl Zendesk {
     }
 }
 
-/// Nobody comes in while it is down, and never without an agent's name and token.
+/// Nobody comes in while it is down, and never without the token that its authorization server gave.
 async fn let_in(
     State(zendesk): State<Zendesk>,
     headers: HeaderMap,
@@ -100,8 +103,12 @@ async fn let_in(
     if zendesk.0.down.load(Ordering::Relaxed) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let authorization = headers.get(header::AUTHORIZATION);
-    if !authorization.is_some_and(|value| value.as_bytes().starts_with(b"Basic ")) {
+    let wanted = format!("Bearer {}", consent::TOKEN);
+    if headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes)
+        != Some(wanted.as_bytes())
+    {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     next.run(request).await

@@ -1,12 +1,13 @@
 //! The story of a helpdesk that syncs the tickets of its Zendesk account: a day with bad tickets and two outages.
 //!
-//! What is played is real: the API answers over HTTP (`api`), the adapter is a crate as its author would publish it
+//! What is played is real: the API answers over HTTP (`api`, `consent`), the adapter is a crate as its author would publish it
 //! (`helpdesk-zendesk`), the listeners are another (`helpdesk-listeners`), and everything is kept in a database. Only
 //! the time is ours: the clock is set forward where a real program would wait. `acts` is the plot, `stage` what it is
 //! played with, `tally` counts.
 
 mod acts;
 mod api;
+mod consent;
 mod stage;
 mod tally;
 

@@ -16,6 +16,7 @@ use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
 use tokio::time::{Instant, interval, interval_at};
 
 use super::api;
+use super::consent::{Browser, CLIENT, Pages};
 use crate::{App, Error, Time};
 
 /// How often progress is told.
@@ -33,6 +34,7 @@ const OWNER: (&str, &str) = ("example", "story");
 pub(super) struct Stage {
     pub(super) app: App,
     pub(super) zendesk: api::Zendesk,
+    pub(super) browser: Browser,
     url: String,
     clock: Arc<ManualClock>,
 }
@@ -41,7 +43,10 @@ impl Stage {
     pub(super) async fn set(store: &Store, timeline: Timeline) -> Result<Self, Error> {
         let morning = DateTime::from_timestamp(MORNING, 0).ok_or("a time")?;
         let clock = Arc::new(ManualClock::new(morning));
-        let app = App::open(store, Time::SetForward(clock.clone()), timeline)?;
+        let pages = Pages::open().await?;
+        let app = App::of(store, Time::SetForward(clock.clone()), timeline, |engine| {
+            engine.oauth(pages.settings())
+        })?;
         let (zendesk, url) = api::Zendesk::start().await?;
         // What was played before in this store.
         let (kind, id) = OWNER;
@@ -51,6 +56,7 @@ impl Stage {
         }
         Desk::clear(store).await?;
         Ok(Self {
+            browser: pages.serve(&app.integrations)?,
             app,
             zendesk,
             url,
@@ -64,11 +70,13 @@ impl Stage {
         Ok(state.ok_or("the dispatcher has it from its builder")?)
     }
 
-    /// The account as it is stored when somebody connects it.
+    /// The account as it is stored when somebody has connected it: without a token first, and then with the one that
+    /// Zendesk gives when that person agrees.
     pub(super) async fn connect(&self) -> Result<Integration, Error> {
         let credentials = ZendeskCredentials {
-            email: "agent@helpdesk.example".to_owned(),
-            token: "a token that nobody else sees".to_owned(),
+            client_id: CLIENT.0.to_owned(),
+            client_secret: CLIENT.1.to_owned(),
+            ..ZendeskCredentials::default()
         };
         let metadata = ZendeskMetadata {
             url: self.url.clone(),
@@ -78,7 +86,9 @@ impl Stage {
             .credentials(credentials)?
             .metadata(metadata)?
             .owner(kind, id);
-        Ok(self.app.integrations.create(new).await?)
+        let created = self.app.integrations.create(new).await?;
+        self.browser.connect(created.id).await?;
+        Ok(created)
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use events_std::oauth::{AccessToken, OAuthError};
 use events_std::{
-    ApiRequest, CheckFailure, CredentialsError, FailureClass, Integration, IntegrationError,
-    Integrations, RequestAttempt, RequestError,
+    ApiRequest, CheckFailure, FailureClass, Integration, IntegrationError, Integrations,
+    RequestAttempt, RequestError,
 };
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -12,14 +13,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::event::Ticket;
-use crate::provider::{ZendeskCredentials, ZendeskMetadata};
+use crate::provider::ZendeskMetadata;
 
 /// The API as one integration sees it.
 pub struct ZendeskClient<'i> {
     pub(crate) http: reqwest::Client,
     pub(crate) integrations: Integrations,
     pub(crate) integration: &'i Integration,
-    pub(crate) credentials: ZendeskCredentials,
     pub(crate) metadata: ZendeskMetadata,
 }
 
@@ -46,8 +46,8 @@ pub(crate) struct Page {
 pub enum ZendeskError {
     /// The application has no service of integrations here.
     Integration(#[from] IntegrationError),
-    /// The integration's credentials do not fit.
-    Credentials(#[from] CredentialsError),
+    /// There is no access token: nobody has connected the account, or it has to be authorized anew.
+    Authorization(#[from] OAuthError),
     /// The integration's metadata does not fit.
     Metadata(#[from] serde_json::Error),
     /// No attempt succeeded. Where Zendesk asks for patience, an item whose listener returns this waits.
@@ -57,7 +57,9 @@ pub enum ZendeskError {
 impl ZendeskClient<'_> {
     /// A page of the incremental export, the oldest change first.
     pub(crate) async fn tickets(&self, from: &From) -> Result<Page, ZendeskError> {
-        let request = self.call("/api/v2/incremental/tickets/cursor.json", "GET");
+        let request = self
+            .call("/api/v2/incremental/tickets/cursor.json", "GET")
+            .await?;
         let request = match from {
             From::Time(time) => request.query("start_time", time),
             From::Cursor(cursor) => request.query("cursor", cursor),
@@ -73,6 +75,7 @@ impl ZendeskClient<'_> {
     /// If Zendesk refuses, or does not answer.
     pub async fn comment(&self, ticket: u64, text: &str) -> Result<(), ZendeskError> {
         self.call(&format!("/api/v2/tickets/{ticket}.json"), "PUT")
+            .await?
             .json_body(&json!({ "ticket": { "comment": { "body": text, "public": false } } }))
             .send(async |attempt| self.ask(attempt).await)
             .await?;
@@ -80,8 +83,8 @@ impl ZendeskClient<'_> {
     }
 
     /// Asks who we are. It goes past the engine, which counts what a check says by itself.
-    pub(crate) async fn me(&self) -> Result<(), CheckFailure> {
-        let request = self.request(Method::GET, "/api/v2/users/me.json");
+    pub(crate) async fn me(&self, token: &AccessToken) -> Result<(), CheckFailure> {
+        let request = self.request(Method::GET, "/api/v2/users/me.json", token.secret());
         let answer = request.send().await.map_err(CheckFailure::upstream)?;
         let status = answer.status();
         match FailureClass::of_status(status.as_u16()) {
@@ -93,21 +96,23 @@ impl ZendeskClient<'_> {
         }
     }
 
-    /// A call of which the engine records each attempt.
-    fn call(&self, endpoint: &str, method: &str) -> ApiRequest<'_> {
+    /// A call of which the engine records each attempt, with an access token that is fresh.
+    async fn call(&self, endpoint: &str, method: &str) -> Result<ApiRequest<'_>, OAuthError> {
         let request = self
             .integrations
             .request(self.integration, endpoint, method);
-        request.classify(|error| {
+        let request = request.classify(|error| {
             let error: &reqwest::Error = error.downcast_ref()?;
             (error.is_timeout() || error.is_connect()).then_some(FailureClass::Upstream)
-        })
+        });
+        request.authorized().await
     }
 
     /// One attempt of a call: the answer as the engine reads it.
     async fn ask(&self, attempt: RequestAttempt) -> reqwest::Result<http::Response<Vec<u8>>> {
         let method = Method::from_bytes(attempt.method().as_bytes()).unwrap_or_default();
-        let mut request = self.request(method, attempt.endpoint());
+        let token = attempt.access_token().unwrap_or_default();
+        let mut request = self.request(method, attempt.endpoint(), token);
         if let (Some(body), Some(kind)) = (attempt.body(), attempt.content_type()) {
             request = request.header(CONTENT_TYPE, kind).body(body.to_vec());
         }
@@ -119,11 +124,10 @@ impl ZendeskClient<'_> {
         Ok(answer)
     }
 
-    fn request(&self, method: Method, endpoint: &str) -> reqwest::RequestBuilder {
-        let ZendeskCredentials { email, token } = &self.credentials;
+    fn request(&self, method: Method, endpoint: &str, token: &str) -> reqwest::RequestBuilder {
         self.http
             .request(method, format!("{}{endpoint}", self.metadata.url))
-            .basic_auth(format!("{email}/token"), Some(token))
+            .bearer_auth(token)
             .timeout(Duration::from_secs(30))
     }
 }

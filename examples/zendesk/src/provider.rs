@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use events_core::BoxError;
+use events_std::oauth::OAuthClient;
 use events_std::{
-    CheckFailure, FailureClass, HealthCheck, Integration, Integrations, Provider, ScheduledSync,
-    SyncError, SyncSession, provider,
+    CheckFailure, FailureClass, HealthCheck, Integration, Integrations, OAuth, Provider,
+    ScheduledSync, SyncError, SyncSession, provider,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +19,19 @@ pub struct Zendesk {
     http: reqwest::Client,
 }
 
-/// What an integration is known by. It is encrypted at rest.
-#[derive(Serialize, Deserialize)]
+/// What an integration is known by. It is encrypted at rest. The tokens come by OAuth: the engine writes them.
+#[derive(Default, Serialize, Deserialize)]
 pub struct ZendeskCredentials {
-    /// The agent's address.
-    pub email: String,
-    /// The agent's API token.
-    pub token: String,
+    /// The OAuth client that the account's administrator made for the application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// What lets calls in.
+    pub access_token: Option<String>,
+    /// What the next one is asked for with.
+    pub refresh_token: Option<String>,
+    /// When the first expires.
+    pub token_expires_at: Option<String>,
 }
 
 /// What is kept with an integration besides.
@@ -33,7 +41,7 @@ pub struct ZendeskMetadata {
     pub url: String,
 }
 
-#[provider(ScheduledSync, HealthCheck)]
+#[provider(ScheduledSync, HealthCheck, OAuth)]
 impl Provider for Zendesk {
     const KEY: &'static str = "zendesk";
     const NAME: &'static str = "Zendesk";
@@ -46,7 +54,7 @@ impl Zendesk {
     ///
     /// # Errors
     ///
-    /// If the credentials or the metadata of the integration are not what [`Zendesk`] asks for.
+    /// If the metadata of the integration is not what [`Zendesk`] asks for.
     pub fn client<'i>(
         &self,
         integrations: &Integrations,
@@ -56,9 +64,28 @@ impl Zendesk {
             http: self.http.clone(),
             integrations: integrations.clone(),
             integration,
-            credentials: integration.credentials_of::<Self>()?,
             metadata: integration.metadata_of::<Self>()?,
         })
+    }
+}
+
+impl OAuth for Zendesk {
+    /// Each account has its own server, and its own client of the application.
+    fn client(&self, integration: &Integration) -> Result<OAuthClient, BoxError> {
+        let ZendeskMetadata { url } = integration.metadata_of::<Self>()?;
+        let credentials = integration.credentials_of::<Self>()?;
+        let authorize = format!("{url}/oauth/authorizations/new");
+        let client = OAuthClient::new(
+            credentials.client_id,
+            authorize,
+            format!("{url}/oauth/tokens"),
+        );
+        Ok(client
+            .secret(credentials.client_secret)
+            .secret_in_body()
+            .scope("tickets:read")
+            .scope("tickets:write")
+            .revocation_url(format!("{url}/oauth/revoke")))
     }
 }
 
@@ -101,6 +128,8 @@ impl HealthCheck for Zendesk {
         let ours = |error: ZendeskError| CheckFailure::new(FailureClass::Client, error);
         let integrations = Integrations::current().map_err(|error| ours(error.into()))?;
         let zendesk = self.client(&integrations, integration).map_err(ours)?;
-        zendesk.me().await
+        let token = integrations.access_token(integration.id).await;
+        let token = token.map_err(|error| ours(error.into()))?;
+        zendesk.me(&token).await
     }
 }

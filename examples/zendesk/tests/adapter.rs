@@ -10,7 +10,7 @@ use events_std::{
 };
 use helpdesk_zendesk::{Ticket, Zendesk, ZendeskCredentials, ZendeskMetadata, ZendeskTicketSynced};
 use serde_json::json;
-use wiremock::matchers::{any, basic_auth, method, path, query_param};
+use wiremock::matchers::{any, bearer_token, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const EXPORT: &str = "/api/v2/incremental/tickets/cursor.json";
@@ -19,8 +19,8 @@ const EXPORT: &str = "/api/v2/incremental/tickets/cursor.json";
 async fn connect(engine: &TestEngine, server: &MockServer) -> i64 {
     let new = NewIntegration::of::<Zendesk>("Support")
         .credentials(ZendeskCredentials {
-            email: "agent@example.com".to_owned(),
-            token: "hush".to_owned(),
+            access_token: Some("hush".to_owned()),
+            ..ZendeskCredentials::default()
         })
         .unwrap()
         .metadata(ZendeskMetadata { url: server.uri() })
@@ -47,7 +47,7 @@ async fn page(
     let body = json!({ "tickets": tickets, "after_cursor": next, "end_of_stream": next.is_none() });
     Mock::given(method("GET"))
         .and(path(EXPORT))
-        .and(basic_auth("agent@example.com/token", "hush"))
+        .and(bearer_token("hush"))
         .and(query_param(parameter, value))
         .respond_with(ResponseTemplate::new(200).set_body_json(body))
         .expect(1)

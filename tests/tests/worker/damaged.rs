@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use events_core::{Event, Events, State, listener};
-use events_std::{StoreError, Tx, Worker};
+use events_std::{FailedFilter, StoreError, Tx, Worker};
 use sea_orm::ConnectionTrait;
 
 use crate::kit::{Base, Kind, number, runtime, states};
@@ -56,6 +56,17 @@ fn a_row_that_cannot_be_read_is_parked_and_the_others_run() {
         let unreadable = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'undecodable' \
                           AND error LIKE 'its row cannot be read: %'";
         assert_eq!(number(&store, unreadable).await, 4);
+        let failed = store.failed(&events);
+        let page = failed.list(&FailedFilter::default(), None, 10).await;
+        let jobs = page.unwrap().jobs;
+        let numbers: Vec<i64> = jobs.iter().map(|job| job.number).collect();
+        assert_eq!(numbers, [5, 4, 3, 2]);
+        assert!(jobs[2].id.is_nil() && !jobs[1].id.is_nil());
+        for number in numbers {
+            let details = failed.show(number).await.unwrap().unwrap();
+            assert_eq!(details.job.reason, "undecodable");
+            assert!(details.job.error.starts_with("its row cannot be read: "));
+        }
         store.close().await.unwrap();
         base.remove().await;
     });

@@ -6,6 +6,7 @@ mod damaged;
 mod due;
 mod hooks;
 mod kit;
+mod limits;
 mod no_transaction;
 mod ordered;
 mod running;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use events_core::Delivery;
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::{DbErr, QueryResult, TryGetable};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -145,39 +145,44 @@ pub(super) const COLUMNS: &str = "j.id, j.uid, j.queue, j.event, j.version, j.li
 pub(super) const DETAILS: &str = "j.payload, j.delivery_id, j.dispatched_at, j.correlation_id, j.causation_id, j.run_at, \
                                   j.expires_at, j.unique_key, j.order_key, j.trace, j.fence";
 
+/// Rows that something else has damaged are shown too: what cannot be read is empty, or zero.
 pub(super) fn read(row: &QueryResult) -> Result<FailedJob, DbErr> {
-    let version: i32 = row.try_get_by_index(4)?;
-    let attempts: i32 = row.try_get_by_index(8)?;
-    let or_empty = |text: Option<String>| text.unwrap_or_default();
+    let version: i32 = or_empty(row, 4);
+    let attempts: i32 = or_empty(row, 8);
     Ok(FailedJob {
         number: row.try_get_by_index(0)?,
-        id: row.try_get_by_index(1)?,
-        queue: row.try_get_by_index(2)?,
-        event: row.try_get_by_index(3)?,
+        id: or_empty(row, 1),
+        queue: or_empty(row, 2),
+        event: or_empty(row, 3),
         version: u32::try_from(version).unwrap_or_default(),
-        listener: row.try_get_by_index(5)?,
-        reason: or_empty(row.try_get_by_index(6)?),
-        error: or_empty(row.try_get_by_index(7)?),
+        listener: or_empty(row, 5),
+        reason: or_empty(row, 6),
+        error: or_empty(row, 7),
         attempts: u32::try_from(attempts).unwrap_or_default(),
-        parked_at: time(row.try_get_by_index(9)?),
+        parked_at: time(or_empty(row, 9)),
     })
 }
 
 pub(super) fn read_details(row: &QueryResult) -> Result<FailedDetails, DbErr> {
     Ok(FailedDetails {
         job: read(row)?,
-        payload: row.try_get_by_index(10)?,
+        payload: or_empty(row, 10),
         delivery: Delivery {
-            id: row.try_get_by_index(11)?,
-            at: time(row.try_get_by_index(12)?),
-            correlation_id: row.try_get_by_index(13)?,
-            causation_id: row.try_get_by_index(14)?,
+            id: or_empty(row, 11),
+            at: time(or_empty(row, 12)),
+            correlation_id: or_empty(row, 13),
+            causation_id: or_empty(row, 14),
         },
-        run_at: time(row.try_get_by_index(15)?),
-        expires_at: row.try_get_by_index::<Option<i64>>(16)?.map(time),
-        unique_key: row.try_get_by_index(17)?,
-        order_key: row.try_get_by_index(18)?,
-        trace: row.try_get_by_index(19)?,
+        run_at: time(or_empty(row, 15)),
+        expires_at: or_empty::<Option<i64>>(row, 16).map(time),
+        unique_key: or_empty(row, 17),
+        order_key: or_empty(row, 18),
+        trace: or_empty(row, 19),
         fence: row.try_get_by_index(20)?,
     })
+}
+
+/// A value, or what stands for one that is missing or cannot be read.
+fn or_empty<T: TryGetable + Default>(row: &QueryResult, index: usize) -> T {
+    row.try_get_by_index(index).unwrap_or_default()
 }

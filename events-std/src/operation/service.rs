@@ -5,7 +5,7 @@ use sea_orm::{DbErr, Value};
 
 use super::{IntegrationLog, OperationCompleted, OperationFailed, OperationStarted, rows};
 use crate::integration::{Integration, IntegrationError, Integrations, Within};
-use crate::store;
+use crate::store::{self, text, text_or_null};
 
 impl Integrations {
     /// Stores an entry of the operation log, and fires by its status: [`OperationStarted`] for `processing`,
@@ -72,12 +72,12 @@ const CHANGES: [&str; 10] = [
 fn changes(log: IntegrationLog) -> [Value; 10] {
     [
         log.parent_id.into(),
-        log.status.into(),
-        log.external_id.into(),
-        log.summary.into(),
+        text(log.status),
+        text_or_null(log.external_id),
+        text_or_null(log.summary),
         store::json_or_null(log.metadata.as_ref()),
         store::json_or_null(log.result_data.as_ref()),
-        log.error.into(),
+        text_or_null(log.error),
         log.duration_ms
             .map(|spent| i64::try_from(spent).unwrap_or(i64::MAX))
             .into(),
@@ -109,7 +109,7 @@ impl Within<'_> {
         );
         let mut values: Vec<Value> = vec![
             id.into(),
-            log.operation.as_str().into(),
+            text(log.operation.clone()),
             log.direction.to_string().into(),
             store::time(self.now()),
         ];

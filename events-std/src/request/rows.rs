@@ -5,7 +5,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::{IntegrationRequest, RequestFailure};
 use crate::integration::{IntegrationError, Integrations, Within};
-use crate::store::{self, Columns, StoreError};
+use crate::store::{self, Columns, StoreError, text, text_or_null};
 
 /// The columns that [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, integration_id, endpoint, method, request_data, idempotency_key, \
@@ -37,18 +37,6 @@ pub(super) fn read(row: &QueryResult) -> Result<IntegrationRequest, StoreError> 
         created_at: columns.time()?,
         updated_at: columns.time()?,
     })
-}
-
-/// A text as both databases store it: Postgres has no U+0000.
-fn text(text: String) -> Value {
-    if text.contains('\0') {
-        return text.replace('\0', "\u{FFFD}").into();
-    }
-    text.into()
-}
-
-fn text_or_null(value: Option<String>) -> Value {
-    value.map_or_else(|| Option::<String>::None.into(), text)
 }
 
 impl Within<'_> {

@@ -81,6 +81,19 @@ impl Store {
     }
 }
 
+/// A text as both databases store it: Postgres has no U+0000.
+pub(crate) fn text(text: String) -> Value {
+    if text.contains('\0') {
+        return text.replace('\0', "\u{FFFD}").into();
+    }
+    text.into()
+}
+
+/// The same of a text that may be missing.
+pub(crate) fn text_or_null(value: Option<String>) -> Value {
+    value.map_or_else(|| Option::<String>::None.into(), text)
+}
+
 /// Adds to a statement the conditions that have a value: each a column and its comparison, as `id >`. The values, in
 /// their order.
 pub(crate) fn wanted(

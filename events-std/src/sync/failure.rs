@@ -103,6 +103,13 @@ pub enum SessionError {
         "another process took the run over, because this one gave no sign of life for too long"
     )]
     Lost,
+    /// Items of this run are missing, because an earlier chunk of them could not be stored, or the future that stored it
+    /// was dropped: no more are taken, and the run fails.
+    #[error(
+        "earlier items of this run were not stored, or `dispatch` was dropped before they were: the run fails, and the next \
+         one starts over from the same cursor"
+    )]
+    Broken,
     /// The items could not be stored.
     #[error("the items could not be stored: {0}")]
     Store(#[source] BoxError),

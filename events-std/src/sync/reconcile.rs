@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::decide::{Fold, Merge, advanced, backoff, status};
+use super::item::kept_error;
 use super::lease::Lease;
 use super::rows::{self, RUN};
 use super::start::provider_of;
@@ -43,9 +44,9 @@ impl Close {
         }
     }
 
-    fn with_error(error: String) -> Self {
+    fn with_error(error: &str) -> Self {
         Self {
-            error: Some(error),
+            error: Some(kept_error(error)),
             ..Self::clean(None)
         }
     }
@@ -250,7 +251,7 @@ impl Within<'_> {
                 });
                 let close = match after {
                     Ok(cursor) => Close::clean(cursor),
-                    Err(error) => Close::with_error(error),
+                    Err(error) => Close::with_error(&error),
                 };
                 self.close(integration, run, close).await?;
             }
@@ -419,7 +420,7 @@ impl Within<'_> {
             .await?
             .unwrap_or(row);
         let run = rows::read_run(&row)?;
-        let close = Close::with_error(error.to_owned());
+        let close = Close::with_error(error);
         Ok(Some(self.close(integration, run, close).await?))
     }
 }

@@ -33,6 +33,8 @@ pub struct SyncSession {
     waiting: Vec<NewItem>,
     /// The size of their payloads, in bytes.
     bytes: usize,
+    /// Items are missing: a chunk was not stored, or nobody waited to hear whether it was.
+    broken: bool,
 }
 
 enum Sink {
@@ -67,6 +69,7 @@ impl SyncSession {
             sink,
             waiting: Vec::new(),
             bytes: 0,
+            broken: false,
         }
     }
 
@@ -138,6 +141,9 @@ impl SyncSession {
             Captured::take(captured, item, Box::new(event));
             return Ok(());
         }
+        if self.broken {
+            return Err(SessionError::Broken);
+        }
         self.bytes += item.payload.len();
         self.waiting.push(item);
         if self.waiting.len() >= CHUNK_ITEMS || self.bytes >= CHUNK_BYTES {
@@ -148,12 +154,23 @@ impl SyncSession {
 
     /// Brings what waits to the store.
     pub(crate) async fn flush(&mut self) -> Result<(), SessionError> {
+        if self.broken {
+            return Err(SessionError::Broken);
+        }
         let items = std::mem::take(&mut self.waiting);
         self.bytes = 0;
-        match &mut self.sink {
-            Sink::Store(sink) if !items.is_empty() => sink.write(items).await,
-            _ => Ok(()),
+        let Sink::Store(sink) = &mut self.sink else {
+            return Ok(());
+        };
+        if items.is_empty() {
+            return Ok(());
         }
+        // Also where this future is dropped: whether the chunk is stored is not known then, and items without an
+        // external id cannot be stored twice.
+        self.broken = true;
+        sink.write(items).await?;
+        self.broken = false;
+        Ok(())
     }
 }
 
@@ -191,7 +208,9 @@ impl SyncItem<'_> {
     /// # Errors
     ///
     /// If the event is too large, or cannot be written; or, now and then, if a chunk of items could not be stored.
-    /// A sync that returns such an error fails, and starts over at its next turn.
+    /// A sync that returns such an error fails, and starts over at its next turn. After a chunk that was not stored, or
+    /// whose storing was given up because this future was dropped, nothing more is taken and the run fails, whatever
+    /// the sync returns: the cursor must not pass items that are missing.
     pub async fn dispatch<E: Event + SyncItemEvent>(self, event: E) -> Result<(), SessionError> {
         let erased: &dyn AnyEvent = &event;
         let (name, version) = (erased.name(), erased.version());

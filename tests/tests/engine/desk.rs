@@ -16,6 +16,7 @@ use events_std::{
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::kit::{Bench, Zendesk};
 
@@ -25,6 +26,18 @@ pub(crate) struct TicketSynced {
     #[event(model)]
     pub(crate) integration: Integration,
     pub(crate) ticket: u64,
+}
+
+/// What a provider does about items that were not taken.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Heed {
+    /// It gives up.
+    #[default]
+    Fails,
+    /// It goes on.
+    GoesOn,
+    /// It goes on, and does not even wait: it drops what is not done at once.
+    Hurries,
 }
 
 /// What the provider's next sync does.
@@ -38,6 +51,10 @@ pub(crate) struct Script {
     pub(crate) interval: Option<Duration>,
     /// The cursors that it found.
     pub(crate) cursors: Vec<Option<Value>>,
+    /// What it does about items that were not taken.
+    pub(crate) heed: Heed,
+    /// The items that were not taken, for all it knows.
+    pub(crate) refused: usize,
     /// After each ticket it waits for a permit, if there is such a thing.
     pub(crate) gate: Option<Arc<Semaphore>>,
 }
@@ -63,22 +80,24 @@ impl ScheduledSync for Desk {
         integration: &Integration,
         session: &mut SyncSession,
     ) -> Result<(), SyncError> {
-        let (tickets, gate) = {
+        let (tickets, gate, heed) = {
             let mut script = self.0.lock().unwrap();
             script.cursors.push(session.cursor().cloned());
-            (script.tickets.clone(), script.gate.clone())
+            (script.tickets.clone(), script.gate.clone(), script.heed)
         };
         for (ticket, checkpoint) in tickets {
             let event = TicketSynced {
                 integration: integration.clone(),
                 ticket,
             };
-            session
-                .item()
-                .external_id(ticket)
-                .checkpoint(checkpoint)
-                .dispatch(event)
-                .await?;
+            let item = session.item().external_id(ticket).checkpoint(checkpoint);
+            let taken = item.dispatch(event);
+            let is_taken = match heed {
+                Heed::Fails => taken.await.map(|()| true)?,
+                Heed::GoesOn => taken.await.is_ok(),
+                Heed::Hurries => matches!(timeout(Duration::ZERO, taken).await, Ok(Ok(()))),
+            };
+            self.0.lock().unwrap().refused += usize::from(!is_taken);
             if let Some(gate) = &gate {
                 gate.acquire().await?.forget();
             }

@@ -3,6 +3,7 @@
 use events_std::{Direction, IntegrationError, IntegrationLog};
 use serde_json::json;
 
+use crate::desk::DeskBench;
 use crate::kit::{Bench, on_both};
 
 /// Section 2: `OperationStarted`, `OperationCompleted` and `OperationFailed` fire by the status of the row that is
@@ -102,7 +103,42 @@ async fn an_entry_of_no_integration_is_refused(url: String) {
     assert!(bench.heard.names().is_empty());
 }
 
+/// Postgres cannot store the character U+0000, which a provider's answer may well hold.
+async fn any_text_is_stored(url: String) {
+    let bench = Bench::new(url).await;
+    let id = bench.integration().await.id;
+    let odd = IntegrationLog {
+        external_id: Some("7\0".into()),
+        summary: Some("\0".into()),
+        error: Some("a\0b".into()),
+        ..IntegrationLog::new(id, "import\0", Direction::Inbound, "odd\0")
+    };
+    let stored = bench.engine.log_operation(odd.clone()).await.unwrap();
+    assert_eq!(stored.error.as_deref(), Some("a\u{FFFD}b"));
+    assert_eq!(stored.operation, "import\u{FFFD}");
+    let again = IntegrationLog {
+        id: stored.id,
+        ..odd
+    };
+    let changed = bench.engine.update_operation(again).await.unwrap();
+    assert_eq!(changed, Some(stored));
+}
+
+/// A run is closed whatever its provider said, of which as much is kept as of any other error.
+async fn a_run_fails_with_any_text(url: String) {
+    let desk = DeskBench::new(url).await;
+    let text = "a\0".repeat(3_000).leak();
+    desk.desk.0.lock().unwrap().fails = Some(text);
+    let id = desk.integration.id;
+    desk.bench.engine.sync(id).await.unwrap();
+    let run = &desk.bench.engine.sync_runs(id).await.unwrap()[0];
+    assert_eq!(run.state.to_string(), "closed");
+    assert_eq!(desk.log(run).await.error, Some("a".repeat(1_000)));
+}
+
 on_both!(
+    a_run_fails_with_any_text,
+    any_text_is_stored,
     a_change_of_an_entry_fires_nothing,
     an_entry_fires_by_its_status,
     an_entry_of_no_integration_is_refused,

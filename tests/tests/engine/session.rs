@@ -1,13 +1,12 @@
 //! What a session takes, refuses and drops (section 7.1).
 
 use events_core::Event;
-use events_std::{SessionError, SyncItemEvent, SyncSession};
+use events_std::{SessionError, SyncItemEvent, SyncSession, SyncStart};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-use crate::desk::DeskBench;
-use crate::desk::until;
+use crate::desk::{DeskBench, Heed, execute, until};
 use crate::kit::on_both;
 
 #[derive(Clone, Debug, PartialEq, Event)]
@@ -192,7 +191,57 @@ async fn a_checkpoint_may_hold_any_text(url: String) {
     assert_eq!(desk.stored().await.sync_cursor, Some(json!("\0")));
 }
 
+/// Why a run failed.
+fn failure(started: SyncStart) -> String {
+    match started {
+        SyncStart::Failed { error, .. } => error,
+        other => panic!("expected a run that failed, but: {other:?}"),
+    }
+}
+
+/// A provider that goes on after a chunk was refused does not get its cursor past the items that are missing.
+async fn a_run_whose_chunk_was_not_stored_fails(url: String) {
+    let desk = DeskBench::new(url).await;
+    let gate = Arc::new(Semaphore::new(498));
+    {
+        let mut script = desk.desk.0.lock().unwrap();
+        (script.gate, script.heed) = (Some(gate.clone()), Heed::GoesOn);
+    }
+    desk.desk.finds(1..=700);
+    let engine = desk.bench.engine.clone();
+    let id = desk.integration.id;
+    let syncing = tokio::spawn(async move { engine.sync(id).await });
+    until("499 items wait", async || gate.available_permits() == 0).await;
+    let hide = "ALTER TABLE events_sync_items RENAME TO hidden";
+    execute(&desk.bench, hide).await;
+    gate.add_permits(1);
+    until("the chunk is refused", async || {
+        desk.desk.0.lock().unwrap().refused > 0
+    })
+    .await;
+    let show = "ALTER TABLE hidden RENAME TO events_sync_items";
+    execute(&desk.bench, show).await;
+    gate.add_permits(1_000);
+    failure(syncing.await.unwrap().unwrap());
+    assert_eq!(desk.desk.0.lock().unwrap().refused, 201);
+    assert_eq!(desk.stored().await.sync_cursor, None);
+}
+
+/// The same where nobody waited to hear whether the chunk was stored.
+async fn a_run_whose_chunk_was_dropped_fails(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.desk.0.lock().unwrap().heed = Heed::Hurries;
+    desk.desk.finds(1..=700);
+    let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
+    let error = failure(started);
+    assert!(error.contains("earlier items"), "{error}");
+    assert_eq!(desk.bench.count("events_sync_items").await, 0);
+    assert_eq!(desk.stored().await.sync_cursor, None);
+}
+
 on_both!(
+    a_run_whose_chunk_was_dropped_fails,
+    a_run_whose_chunk_was_not_stored_fails,
     a_checkpoint_may_hold_any_text,
     items_are_stored_in_chunks_while_the_provider_enumerates,
     repeats_within_a_run_are_dropped_and_counted,

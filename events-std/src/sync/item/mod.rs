@@ -9,6 +9,6 @@ mod timeout;
 
 pub(crate) use claim::{ClaimTerms, claim, claimable_runs, runs_alone};
 pub(crate) use end::{EndedItem, ItemEnd, write};
-pub(super) use end::{make_due, tell_failed};
+pub(super) use end::{make_due, tell_failed, text as kept_error};
 pub(super) use run::superseding;
 pub(crate) use run::{Work, run};

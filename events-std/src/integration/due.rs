@@ -53,6 +53,17 @@ impl Integrations {
             && integration.last_synced_at.is_none_or(rested)
     }
 
+    /// The keys of the providers that can sync: as places of a statement, and the values for them.
+    pub(crate) fn known_schedules(&self) -> (String, Vec<Value>) {
+        let known = self
+            .registry()
+            .iter()
+            .filter(|one| one.schedule().is_some());
+        let values: Vec<Value> = known.map(|one| one.key.into()).collect();
+        let places: Vec<_> = (1..=values.len()).map(|at| format!("${at}")).collect();
+        (places.join(", "), values)
+    }
+
     /// The ids of those that are due and have no run that is not closed, those that have been due longest first.
     pub(crate) async fn due_for_sync(&self) -> Result<Vec<i64>, IntegrationError> {
         let mut values: Vec<Value> = vec![store::time(self.events().now())];

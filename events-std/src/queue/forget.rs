@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use events_core::Events;
-use sea_orm::{DbBackend, Value};
+use sea_orm::Value;
 use serde_json::Value as Json;
 
 use crate::store::{self, Store, StoreError};
@@ -12,7 +12,8 @@ use crate::store::{self, Store, StoreError};
 /// So many rows are looked at, and deleted, in one transaction, so that others wait for a moment only.
 const BATCH: i64 = 1_000;
 
-/// So many batches are forgotten at once; the rest the next time.
+/// So many batches are forgotten at once; the rest the next time. Batches of which nothing may go do not count: else
+/// they would stand in the way of all that is younger.
 const BATCHES: usize = 20;
 
 /// So many payloads are read at once.
@@ -42,7 +43,8 @@ impl Aging {
              AND (o.created_at > $2 OR (o.created_at = $2 AND o.id > $3)) ORDER BY o.created_at, o.id LIMIT {BATCH}"
         );
         let (mut last, mut pointed_at, mut forgotten) = ((i64::MIN, 0), None, 0);
-        for _ in 0..BATCHES {
+        let mut batches = 0;
+        while batches < BATCHES {
             let values = [store::time(before), last.0.into(), last.1.into()];
             let rows = store.read_rows(sql.clone(), values).await?;
             let mut old = Vec::new();
@@ -59,7 +61,9 @@ impl Aging {
             };
             old.retain(|id| !spared.contains(id));
             pointed_at = Some(spared);
-            forgotten += self.delete(store, &old).await?;
+            let gone = self.delete(store, &old).await?;
+            forgotten += gone;
+            batches += usize::from(gone > 0);
             if i64::try_from(rows.len()).unwrap_or(BATCH) < BATCH {
                 break;
             }
@@ -71,10 +75,7 @@ impl Aging {
         if ids.is_empty() {
             return Ok(0);
         }
-        let listed = match store.backend() {
-            DbBackend::Postgres => "SELECT value::bigint FROM json_array_elements_text($1::json)",
-            _ => "SELECT value FROM json_each($1)",
-        };
+        let listed = store::listed(store.writer());
         let sql = format!("DELETE FROM {} WHERE id IN ({listed})", self.table);
         let list = Json::from(ids).to_string();
         store::execute(store.writer(), sql, [list.into()]).await
@@ -82,7 +83,11 @@ impl Aging {
 
     /// The rows at which events point whose listeners have not all run: those of jobs, and of sync items, which are
     /// jobs of their own.
-    async fn pointed_at(&self, store: &Store, events: &Events) -> Result<HashSet<i64>, StoreError> {
+    pub(crate) async fn pointed_at(
+        &self,
+        store: &Store,
+        events: &Events,
+    ) -> Result<HashSet<i64>, StoreError> {
         let mut found = HashSet::new();
         let jobs = "events_jobs WHERE state <> 2";
         self.gather(store, jobs, &[], &mut found).await?;

@@ -40,8 +40,8 @@ pub(crate) use outbox::CHANNEL;
 pub(crate) use outbox::write;
 pub(crate) use place::place;
 pub(crate) use rows::{
-    Columns, execute, for_update, json_or_null, row, rows, skip_locked, text, text_or_null, time,
-    time_or_null, wanted,
+    Columns, execute, for_update, json_or_null, listed, row, rows, skip_locked, text, text_or_null,
+    time, time_or_null, wanted,
 };
 pub use tx::Tx;
 

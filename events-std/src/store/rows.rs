@@ -54,6 +54,14 @@ pub(crate) fn skip_locked(connection: &impl ConnectionTrait) -> &'static str {
     }
 }
 
+/// The numbers of the JSON list that is bound as `$1`, as what `IN (..)` takes.
+pub(crate) fn listed(connection: &impl ConnectionTrait) -> &'static str {
+    match connection.get_database_backend() {
+        DbBackend::Postgres => "SELECT value::bigint FROM json_array_elements_text($1::json)",
+        _ => "SELECT value FROM json_each($1)",
+    }
+}
+
 impl Store {
     /// The rows of a statement that only reads: in the transaction that this task has open, where there is one, so
     /// that it sees what was written there, and never waits for it.

@@ -2,7 +2,7 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES];
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -238,3 +238,7 @@ const OAUTH: &[&str] = &[
 /// What tells a worker's process from all others. Host, start of the machine and number do not: a container that starts
 /// anew has those of the one that died. None: the worker is of a program that did not write it yet.
 const PROCESSES: &[&str] = &["ALTER TABLE events_workers ADD COLUMN process_uid {uuid}"];
+
+/// Without it each look for runs that are too old reads all of them.
+const OLD_RUNS: &[&str] =
+    &["CREATE INDEX events_sync_runs_closed ON events_sync_runs (closed_at, id) WHERE state = 2"];

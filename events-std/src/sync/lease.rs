@@ -6,8 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 
-use super::rows::{self, RUN};
-use super::{SyncRun, SyncRunError};
+use super::SyncRunError;
 use crate::integration::Integrations;
 use crate::store::{self, StoreError};
 
@@ -59,10 +58,14 @@ pub(super) fn holder() -> String {
     format!("{}/{}", crate::queue::host(), std::process::id())
 }
 
+/// A run that was taken over.
+pub(super) struct Lapsed {
+    pub(super) integration_id: i64,
+    pub(super) lease: Lease,
+}
+
 /// Takes the runs over whose holder gave no sign of life for too long: each by one process only.
-pub(super) async fn take_lapsed(
-    integrations: &Integrations,
-) -> Result<Vec<(SyncRun, Lease)>, SyncRunError> {
+pub(super) async fn take_lapsed(integrations: &Integrations) -> Result<Vec<Lapsed>, SyncRunError> {
     const LAPSED: &str = "state <> 2 AND state = 0 AND lease_until < $1";
     let (store, now) = (integrations.store(), integrations.events().now());
     let any = format!("SELECT 1 FROM events_sync_runs WHERE {LAPSED} LIMIT 1");
@@ -73,18 +76,18 @@ pub(super) async fn take_lapsed(
     let take = format!(
         "UPDATE events_sync_runs SET lease_fence = lease_fence + 1, lease_holder = $2, lease_until = $3, updated_at = $1 \
          WHERE id IN (SELECT id FROM events_sync_runs WHERE {LAPSED}{skip}) AND state = 0 AND lease_until < $1 \
-         RETURNING {RUN}"
+         RETURNING id, integration_id, lease_fence"
     );
     let values = [store::time(now), holder().into(), store::time(now + LEASE)];
     let mut taken = Vec::new();
     for row in store::rows(store.writer(), take, values).await? {
-        let run = rows::read_run(&row)?;
-        let fence = run.lease.as_ref().map_or(0, |lease| lease.fence);
-        let lease = Lease {
-            run_id: run.id,
-            fence,
-        };
-        taken.push((run, lease));
+        taken.push(Lapsed {
+            integration_id: row.try_get_by_index(1)?,
+            lease: Lease {
+                run_id: row.try_get_by_index(0)?,
+                fence: row.try_get_by_index(2)?,
+            },
+        });
     }
     Ok(taken)
 }

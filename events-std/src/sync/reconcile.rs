@@ -60,33 +60,47 @@ struct Folded {
 }
 
 impl Integrations {
-    /// Reconciles every run whose last item has ended; how many. Workers and schedulers call this: whoever comes first
+    /// Reconciles every run whose last item has ended, and whose provider this program knows; how many. Workers and schedulers call this: whoever comes first
     /// does it, and the others find nothing to do.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn reconcile(&self) -> Result<usize, SyncRunError> {
-        const SOME: u32 = 100;
-        let mut reconciled = 0;
+        const SOME: usize = 100;
+        let (keys, values) = self.known_schedules();
+        if values.is_empty() {
+            return Ok(0);
+        }
+        // Page by page: a run that waits, as for credentials that can be decrypted, would stand in the way of all behind
+        // it.
         let sql = format!(
             "SELECT r.id FROM events_sync_runs AS r WHERE r.reconcile_due AND r.state IN (1, 2) AND {ENDED} \
-             ORDER BY r.id LIMIT {SOME}"
+             AND r.integration_id IN (SELECT id FROM events_integrations WHERE provider IN ({keys})) \
+             AND r.id > ${last} ORDER BY r.id LIMIT {SOME}",
+            last = values.len() + 1
         );
-        for row in self.store().read_rows(sql, []).await? {
-            let run_id: i64 = row.try_get_by_index(0)?;
-            match self.reconcile_run(run_id).await {
-                Ok(done) => reconciled += usize::from(done),
-                Err(SyncRunError::Integration(IntegrationError::Store(error))) => {
-                    return Err(error.into());
-                }
-                // As where credentials cannot be decrypted: the other runs do not wait for whoever puts that right.
-                Err(error) => {
-                    tracing::error!(run = run_id, %error, "a sync run cannot be reconciled");
+        let (mut reconciled, mut last) = (0, i64::MIN);
+        loop {
+            let bound = values.iter().cloned().chain([last.into()]);
+            let rows = self.store().read_rows(&sql, bound).await?;
+            for row in &rows {
+                last = row.try_get_by_index(0)?;
+                match self.reconcile_run(last).await {
+                    Ok(done) => reconciled += usize::from(done),
+                    Err(SyncRunError::Integration(IntegrationError::Store(error))) => {
+                        return Err(error.into());
+                    }
+                    // As where credentials cannot be decrypted: the other runs do not wait for whoever puts that right.
+                    Err(error) => {
+                        tracing::error!(run = last, %error, "a sync run cannot be reconciled");
+                    }
                 }
             }
+            if rows.len() < SOME {
+                return Ok(reconciled);
+            }
         }
-        Ok(reconciled)
     }
 
     /// Whether this call did it.
@@ -98,11 +112,6 @@ impl Integrations {
             return Ok(false);
         };
         let Some(provider) = provider_of(self, &integration) else {
-            tracing::warn!(
-                run = run_id,
-                provider = integration.provider,
-                "a sync run waits for a program that knows its provider"
-            );
             return Ok(false);
         };
         let merge = |a, b| provider.merge_checkpoints(a, b);

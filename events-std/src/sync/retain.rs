@@ -1,42 +1,99 @@
 //! What is forgotten, and when.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{SyncRun, SyncRunError};
+use events_core::Model;
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::{IntegrationSyncItem, SyncRun, SyncRunError};
 use crate::integration::{Integrations, IntegrationsBuilder, Retention};
+use crate::queue::Aging;
 use crate::store;
+
+/// So many runs are looked at at once.
+const PAGE: usize = 100;
+
+/// How long runs are forgotten in one go; the rest the next time.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The items, as jobs point at them.
+const ITEMS: Aging = Aging {
+    table: "events_sync_items",
+    model: IntegrationSyncItem::NAME,
+    unless: "TRUE",
+};
 
 impl IntegrationsBuilder {
     /// How long closed sync runs are kept with their items, 30 days unless given; for ever with `None`. A run of which
-    /// an item has failed, and is neither retried nor skipped, stays.
+    /// an item has failed, and is neither retried nor skipped, stays; and so does one at whose item an unfinished job
+    /// points.
     pub fn keep_sync_runs_for(self, time: Option<Duration>) -> Self {
         self.part(Retention::<SyncRun>::of(time))
     }
 }
 
 impl Integrations {
-    /// Forgets closed runs that are older than the retention; how many. Schedulers do it by themselves.
+    /// Forgets closed runs that are older than the retention; how many. Schedulers do it by themselves. It may leave some
+    /// for the next time, if it takes longer than 30 s.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn prune_sync_runs(&self) -> Result<u64, SyncRunError> {
-        const SOME: u64 = 10;
         let Some(before) = self.forgets_before::<SyncRun>() else {
             return Ok(0);
         };
         let old = format!(
-            "SELECT r.id FROM events_sync_runs AS r WHERE r.state = 2 AND r.closed_at < $1 AND NOT r.reconcile_due \
+            "SELECT r.closed_at, r.id FROM events_sync_runs AS r \
+             WHERE r.state = 2 AND r.closed_at < $1 AND NOT r.reconcile_due \
+             AND (r.closed_at > $2 OR (r.closed_at = $2 AND r.id > $3)) \
              AND NOT EXISTS (SELECT 1 FROM events_sync_items AS i WHERE i.run_id = r.id AND i.state = 3) \
-             ORDER BY r.id LIMIT {SOME}"
+             ORDER BY r.closed_at, r.id LIMIT {PAGE}"
         );
-        let mut forgotten = 0;
-        for row in self.store().read_rows(old, [store::time(before)]).await? {
-            let run_id: i64 = row.try_get_by_index(0)?;
-            super::write::delete_items(self, run_id).await?;
-            let sql = "DELETE FROM events_sync_runs WHERE id = $1 AND state = 2";
-            forgotten += store::execute(self.store().writer(), sql, [run_id.into()]).await?;
+        let (begun, mut last, mut spared, mut forgotten) =
+            (Instant::now(), (i64::MIN, 0_i64), None, 0);
+        while begun.elapsed() < LONGEST {
+            let values = [store::time(before), last.0.into(), last.1.into()];
+            let rows = self.store().read_rows(&old, values).await?;
+            if rows.is_empty() {
+                break;
+            }
+            if spared.is_none() {
+                spared = Some(self.pointed_at().await?);
+            }
+            for row in &rows {
+                last = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                if !spared
+                    .as_ref()
+                    .is_some_and(|spared| spared.contains(&last.1))
+                {
+                    forgotten += self.forget_run(last.1).await?;
+                }
+            }
+            if rows.len() < PAGE {
+                break;
+            }
         }
         Ok(forgotten)
+    }
+
+    async fn forget_run(&self, run_id: i64) -> Result<u64, SyncRunError> {
+        super::write::delete_items(self, run_id).await?;
+        let sql = "DELETE FROM events_sync_runs WHERE id = $1 AND state = 2";
+        Ok(store::execute(self.store().writer(), sql, [run_id.into()]).await?)
+    }
+
+    /// The runs at whose items unfinished jobs point.
+    async fn pointed_at(&self) -> Result<HashSet<i64>, SyncRunError> {
+        let items = ITEMS.pointed_at(self.store(), &self.events()).await?;
+        let items: Vec<i64> = items.into_iter().collect();
+        let listed = store::listed(self.store().writer());
+        let sql = format!("SELECT DISTINCT run_id FROM events_sync_items WHERE id IN ({listed})");
+        let list = Json::from(items).to_string();
+        let rows = self.store().read_rows(sql, [list.into()]).await?;
+        let runs = rows.iter().map(|row| row.try_get_by_index(0));
+        Ok(runs.collect::<Result<_, _>>()?)
     }
 }

@@ -1,11 +1,12 @@
 //! The scheduler: starts due runs, and looks after those whose process died.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
@@ -47,6 +48,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often what is too old is forgotten.
 const PRUNE: Duration = Duration::from_mins(1);
 
+/// How long one look after runs may take. A listener that never ends would keep it, and all that it comes to, for ever.
+const LONGEST_LOOK: Duration = Duration::from_mins(10);
+
+/// How long an integration is left out whose run could not be begun, so that it takes no place from the others.
+const LEFT_OUT: Duration = Duration::from_mins(1);
+
 impl Scheduler {
     /// A scheduler that enumerates 4 runs at once, and looks for due ones every 5 s.
     pub fn new(integrations: &Integrations) -> Self {
@@ -70,36 +77,39 @@ impl Scheduler {
     }
 
     /// Works until `shutdown` is ready. Runs that it enumerates then are stopped, and closed as failed: the next ones
-    /// start over from the same cursor.
+    /// start over from the same cursor. It ends within 5 s.
     ///
-    /// A database that is away is reported and tried again.
+    /// A database that is away is reported and tried again. An integration whose run cannot be begun, as where its
+    /// credentials cannot be decrypted, is reported, and tried again in a minute.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut running = Enumerations::default();
+        let mut looks = Looks::default();
         let mut poll = interval(self.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pruned = None;
         loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                Some(_) = running.tasks.join_next(), if !running.tasks.is_empty() => {}
+                Some(_) = looks.tasks.join_next(), if !looks.tasks.is_empty() => {}
+                Some(ended) = running.tasks.join_next(), if !running.tasks.is_empty() => running.note(ended),
                 _ = poll.tick() => {
-                    if let Err(error) = self.look_after().await {
-                        tracing::error!(%error, "the scheduler's database failed: it will be tried again");
-                        continue;
-                    }
-                    if pruned.is_none_or(|at: Instant| at.elapsed() >= PRUNE) {
-                        self.prune().await;
-                        pruned = Some(Instant::now());
-                    }
-                    if let Err(error) = self.start_due(&mut running).await {
-                        tracing::error!(%error, "the scheduler's database failed: it will be tried again");
+                    looks.start(&self);
+                    let due = tokio::select! {
+                        biased;
+                        () = &mut shutdown => break,
+                        due = self.integrations.due_for_sync() => due,
+                    };
+                    match due {
+                        Ok(due) => self.start(&mut running, due),
+                        Err(error) => {
+                            tracing::error!(%error, "the scheduler's database failed: it will be tried again");
+                        }
                     }
                 }
             }
         }
-        running.stop().await;
+        tokio::join!(running.stop(), looks.stop());
     }
 
     /// Enumerates every run that is due now, and returns when all are: what each start came to. For a program that is
@@ -107,33 +117,40 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails; or if a run could not be begun or ended, as where credentials cannot be decrypted: the
+    /// first such error, after all other runs are enumerated.
     pub async fn run_due(&self) -> Result<Vec<SyncStart>, SyncRunError> {
         self.look_after().await?;
-        let mut started = Vec::new();
+        let (mut started, mut failed) = (Vec::new(), None);
         let mut running = Enumerations::default();
+        let mut note = |ended: Joined| match ended.map(|(_, ended)| ended) {
+            Ok(Ok(start)) => started.push(start),
+            Ok(Err(error)) => failed = failed.take().or(Some(error)),
+            Err(error) => tracing::error!(%error, "a sync fell over"),
+        };
         for id in self.integrations.due_for_sync().await? {
             while running.tasks.len() >= self.concurrency {
-                running.next(&mut started).await?;
+                if let Some(ended) = running.tasks.join_next().await {
+                    note(ended);
+                }
             }
             running.start(&self.integrations, id);
         }
-        while !running.tasks.is_empty() {
-            running.next(&mut started).await?;
+        while let Some(ended) = running.tasks.join_next().await {
+            note(ended);
         }
         self.prune().await;
-        Ok(started)
+        failed.map_or(Ok(started), Err)
     }
 
-    /// Closes runs whose process died, and reconciles those that are due.
+    /// Closes runs whose process died, and reconciles those that are due. One run that cannot be closed keeps no other.
     async fn look_after(&self) -> Result<(), SyncRunError> {
-        for (run, lease) in take_lapsed(&self.integrations).await? {
-            tracing::warn!(
-                run = run.id,
-                integration = run.integration_id,
-                "{DIED}: its run is closed"
-            );
-            self.integrations.fail_run(lease, DIED).await?;
+        for lapsed in take_lapsed(&self.integrations).await? {
+            let (run, integration) = (lapsed.lease.run_id, lapsed.integration_id);
+            tracing::warn!(run, integration, "{DIED}: its run is closed");
+            if let Err(error) = self.integrations.fail_run(lapsed.lease, DIED).await {
+                tracing::error!(run, integration, %error, "the run cannot be closed: it will be tried again");
+            }
         }
         self.integrations.reconcile().await?;
         Ok(())
@@ -156,30 +173,80 @@ impl Scheduler {
     }
 
     /// Starts what is due and finds a place.
-    async fn start_due(&self, running: &mut Enumerations) -> Result<(), SyncRunError> {
+    fn start(&self, running: &mut Enumerations, due: Vec<i64>) {
+        running
+            .left_out
+            .retain(|_, since| since.elapsed() < LEFT_OUT);
         let free = self.concurrency.saturating_sub(running.tasks.len());
-        if free == 0 {
-            return Ok(());
-        }
-        for id in self
-            .integrations
-            .due_for_sync()
-            .await?
+        let due = due
             .into_iter()
-            .take(free)
-        {
+            .filter(|id| !running.left_out.contains_key(id));
+        for id in due.take(free).collect::<Vec<_>>() {
             running.start(&self.integrations, id);
         }
-        Ok(())
     }
 }
+
+/// What a scheduler does beside its enumerations, in a task of its own: whatever waits for ever there keeps neither the
+/// next runs nor the end.
+#[derive(Default)]
+struct Looks {
+    /// One at most.
+    tasks: JoinSet<()>,
+    pruned: Option<Instant>,
+}
+
+impl Looks {
+    /// Starts the next look, unless the last one goes on.
+    fn start(&mut self, scheduler: &Scheduler) {
+        if !self.tasks.is_empty() {
+            return;
+        }
+        let prunes = self.pruned.is_none_or(|at| at.elapsed() >= PRUNE);
+        if prunes {
+            self.pruned = Some(Instant::now());
+        }
+        let (scheduler, events) = (scheduler.clone(), scheduler.integrations.events());
+        let look = async move {
+            let look = async {
+                if let Err(error) = scheduler.look_after().await {
+                    tracing::error!(%error, "the scheduler's database failed: it will be tried again");
+                }
+                if prunes {
+                    scheduler.prune().await;
+                }
+            };
+            if tokio::time::timeout(LONGEST_LOOK, look).await.is_err() {
+                tracing::error!(
+                    "the look after sync runs is given up after {} minutes: does an inline listener wait for ever?",
+                    LONGEST_LOOK.as_secs() / 60
+                );
+            }
+        };
+        let look = events.scope(look).in_current_span();
+        self.tasks.spawn(look.with_current_subscriber());
+    }
+
+    /// Waits until the look has ended, but not for ever.
+    async fn stop(self) {
+        let ended = tokio::time::timeout(LAST_WORDS, self.tasks.join_all());
+        if ended.await.is_err() {
+            tracing::error!("the look after sync runs does not end: it is stopped");
+        }
+    }
+}
+
+/// How an enumeration's task ended, and the integration.
+type Joined = Result<(i64, Result<SyncStart, SyncRunError>), JoinError>;
 
 /// The runs that a scheduler enumerates.
 #[derive(Default)]
 struct Enumerations {
-    tasks: JoinSet<Result<SyncStart, SyncRunError>>,
+    tasks: JoinSet<(i64, Result<SyncStart, SyncRunError>)>,
     /// Tells them, when it is dropped, that they are stopped.
     stop: watch::Sender<()>,
+    /// The integrations whose runs could not be begun lately, and since when.
+    left_out: HashMap<i64, Instant>,
 }
 
 impl Enumerations {
@@ -199,17 +266,17 @@ impl Enumerations {
                 Ok(_) => {}
                 Err(error) => tracing::error!(integration = id, %error, "a sync could not be run"),
             }
-            ended
+            (id, ended)
         };
         let run = events.scope(run).in_current_span();
         self.tasks.spawn(run.with_current_subscriber());
     }
 
-    async fn next(&mut self, started: &mut Vec<SyncStart>) -> Result<(), SyncRunError> {
-        if let Some(Ok(start)) = self.tasks.join_next().await {
-            started.push(start?);
+    /// Whoever fails at once would be due at once again, before those that have waited.
+    fn note(&mut self, ended: Joined) {
+        if let Ok((id, Err(_))) = ended {
+            self.left_out.insert(id, Instant::now());
         }
-        Ok(())
     }
 
     /// Stops them, and waits until their runs are closed, but not for ever.

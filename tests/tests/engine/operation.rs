@@ -127,7 +127,7 @@ async fn any_text_is_stored(url: String) {
 /// A run is closed whatever its provider said, of which as much is kept as of any other error.
 async fn a_run_fails_with_any_text(url: String) {
     let desk = DeskBench::new(url).await;
-    let text = "a\0".repeat(3_000).leak();
+    let text: &'static str = "a\0".repeat(3_000).leak();
     desk.desk.0.lock().unwrap().fails = Some(text);
     let id = desk.integration.id;
     desk.bench.engine.sync(id).await.unwrap();

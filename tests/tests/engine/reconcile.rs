@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use events_std::{ItemStatus, RunState};
+use events_std::{ItemStatus, NewIntegration, RunState};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
-use crate::desk::{DeskBench, Fate};
+use crate::desk::{DeskBench, Fate, execute};
 use crate::kit::on_both;
 
 async fn jobs(desk: &DeskBench, event: &str) -> i64 {
@@ -69,8 +70,8 @@ async fn of_many_that_reconcile_at_once_one_does(url: String) {
     let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
     let run = started.assert_enumerated();
     let sql = "UPDATE events_sync_items SET state = 2";
-    crate::desk::execute(&desk.bench, sql).await;
-    crate::desk::execute(
+    execute(&desk.bench, sql).await;
+    execute(
         &desk.bench,
         "UPDATE events_sync_runs SET reconcile_due = TRUE",
     )
@@ -94,13 +95,13 @@ async fn what_ended_is_reconciled_by_whoever_comes_next(url: String) {
     desk.desk.finds([1]);
     desk.bench.engine.sync(desk.integration.id).await.unwrap();
     // As a worker leaves it that dies between its acknowledgement and the reconciling.
-    crate::desk::execute(&desk.bench, "UPDATE events_sync_items SET state = 2").await;
+    execute(&desk.bench, "UPDATE events_sync_items SET state = 2").await;
     assert_eq!(
         desk.bench.engine.reconcile().await.unwrap(),
         0,
         "nobody said that it is due"
     );
-    crate::desk::execute(
+    execute(
         &desk.bench,
         "UPDATE events_sync_runs SET reconcile_due = TRUE",
     )
@@ -303,7 +304,36 @@ async fn play(desk: &DeskBench, story: Story) {
     }
 }
 
+/// However many runs cannot be reconciled before, as for credentials that cannot be decrypted.
+async fn runs_that_wait_are_not_in_the_way(url: String) {
+    let desk = DeskBench::new(url).await;
+    for number in 0..120 {
+        let new = NewIntegration::new("desk", format!("Stuck {number}"));
+        desk.bench.engine.create(new).await.unwrap();
+    }
+    let stuck = "INSERT INTO events_sync_runs (integration_id, log_id, state, reconcile_due, created_at, updated_at) \
+                 SELECT id, 0, 1, TRUE, 0, 0 FROM events_integrations WHERE name LIKE 'Stuck %'";
+    execute(&desk.bench, stuck).await;
+    let bytes = match desk.bench.store.backend() {
+        DbBackend::Postgres => r"'\x00'",
+        _ => "x'00'",
+    };
+    let spoilt =
+        format!("UPDATE events_integrations SET credentials = {bytes} WHERE name LIKE 'Stuck %'");
+    execute(&desk.bench, &spoilt).await;
+    let run = desk.begin([1]).await;
+    for ended in [
+        "UPDATE events_sync_items SET state = 2",
+        "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = enumerated",
+    ] {
+        execute(&desk.bench, ended).await;
+    }
+    assert_eq!(desk.bench.engine.reconcile().await.unwrap(), 1);
+    assert!(desk.is_closed(&run).await);
+}
+
 on_both!(
+    runs_that_wait_are_not_in_the_way,
     a_clean_run_moves_the_cursor,
     a_later_success_supersedes_an_older_failure,
     a_retry_that_a_later_success_overtakes_does_not_run,

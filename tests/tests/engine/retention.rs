@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use events_core::{Event, listener};
 use events_std::{
     Direction, Integration, IntegrationLog, IntegrationRequest, OperationFilter, RequestFailed,
-    RequestFilter, Scheduler, SyncItemEvent,
+    RequestFilter, Scheduler, SyncItemEvent, SyncItemFailed,
 };
 
 use crate::desk::{DeskBench, Fate, execute};
@@ -77,6 +77,9 @@ mod pointed_at {
 
     #[listener(RequestFailed, queue, handle = LATER)]
     fn later(_: &RequestFailed) {}
+
+    #[listener(SyncItemFailed, queue, handle = ITEM_LATER)]
+    pub(super) fn item_later(_: &SyncItemFailed) {}
 
     #[derive(Clone, Debug, Event)]
     #[event(durable, name = "retention.asked", extends(SyncItemEvent))]
@@ -212,8 +215,73 @@ async fn many_rows_are_forgotten_at_once(url: String) {
     assert_eq!(bench.bench.count("events_requests").await, 0);
 }
 
+/// Section 3: a job that an operator may still retry finds the item that it is about.
+async fn a_run_stays_while_a_job_points_at_its_item(url: String) {
+    let desk = DeskBench::with(url, |events| events.register(pointed_at::ITEM_LATER)).await;
+    let engine = &desk.bench.engine;
+    desk.plan().set(1, [Fate::Fails]);
+    let run = desk.sync([1]).await;
+    engine.skip_item(desk.item(&run, 1).await.id).await.unwrap();
+    engine.reconcile().await.unwrap();
+    let parked = "UPDATE events_jobs SET state = 3, reason = 'exhausted'";
+    execute(&desk.bench, parked).await;
+    desk.bench.clock.advance(TimeDelta::days(31));
+    assert_eq!(engine.prune_sync_runs().await.unwrap(), 0);
+    assert_eq!(desk.items(&run).await.len(), 1);
+    execute(&desk.bench, "UPDATE events_jobs SET state = 2").await;
+    assert_eq!(engine.prune_sync_runs().await.unwrap(), 1);
+}
+
+async fn many_runs_are_forgotten_at_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    let many = format!(
+        "INSERT INTO events_sync_runs (integration_id, log_id, state, closed_at, created_at, updated_at) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250) \
+         SELECT {}, 0, 2, 7, 7, 7 FROM n",
+        desk.integration.id
+    );
+    execute(&desk.bench, &many).await;
+    assert_eq!(desk.bench.engine.prune_sync_runs().await.unwrap(), 250);
+    assert_eq!(desk.bench.count("events_sync_runs").await, 0);
+}
+
+/// Nor are those that stay, however many they are.
+async fn many_rows_that_stay_are_not_in_the_way(url: String) {
+    let desk = DeskBench::new(url).await;
+    let engine = &desk.bench.engine;
+    desk.plan().set(1, [Fate::Fails]);
+    desk.sync([1]).await;
+    let integration = desk.integration.id;
+    let many = format!(
+        "INSERT INTO events_requests (integration_id, endpoint, method, created_at, updated_at) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 20000) \
+         SELECT {integration}, '/', 'GET', 7, 7 FROM n"
+    );
+    execute(&desk.bench, &many).await;
+    let ids: Vec<i64> = desk
+        .bench
+        .column("SELECT id FROM events_requests ORDER BY id LIMIT 20000")
+        .await;
+    let carried: Vec<_> = ids
+        .iter()
+        .map(|id| serde_json::json!({"model": "integration_request", "key": id}))
+        .collect();
+    let payload = serde_json::json!({
+        "integration": {"model": "integration", "key": integration}, "requests": carried,
+    });
+    let set = format!(
+        "UPDATE events_sync_items SET event_name = 'retention.asked', payload = '{payload}'"
+    );
+    execute(&desk.bench, &set).await;
+    assert_eq!(engine.prune_requests().await.unwrap(), 1);
+    assert_eq!(desk.bench.count("events_requests").await, 20_000);
+}
+
 on_both!(
+    many_rows_that_stay_are_not_in_the_way,
     a_request_stays_while_an_item_carries_it,
+    a_run_stays_while_a_job_points_at_its_item,
+    many_runs_are_forgotten_at_once,
     many_rows_are_forgotten_at_once,
     operations_are_forgotten_unless_their_run_is_kept,
     operations_are_listed_the_latest_first,

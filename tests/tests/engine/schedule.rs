@@ -1,9 +1,13 @@
 //! The scheduler: what is due, once, on any number of machines (section 4).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use events_core::AnyEvent;
 use events_std::{FailureClass, NewIntegration, Scheduler, SkipReason, SyncStart};
+use sea_orm::DbBackend;
+use tokio::sync::Semaphore;
 
 use crate::desk::DeskBench;
 use crate::desk::{execute, until};
@@ -169,7 +173,7 @@ async fn many_schedulers_run_what_ends_at_once_once(url: String) {
 async fn a_scheduler_that_stops_closes_what_it_enumerates(url: String) {
     let desk = DeskBench::new(url).await;
     desk.desk.finds([1, 2]);
-    desk.desk.0.lock().unwrap().gate = Some(std::sync::Arc::new(tokio::sync::Semaphore::new(0)));
+    desk.desk.0.lock().unwrap().gate = Some(Arc::new(Semaphore::new(0)));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let scheduler = Scheduler::new(&desk.bench.engine).poll_every(Duration::from_millis(10));
     let running = tokio::spawn(scheduler.run_until(async {
@@ -219,7 +223,100 @@ async fn old_runs_are_forgotten_but_not_those_with_failed_items(url: String) {
     assert_eq!(desk.bench.count("events_sync_items").await, 0);
 }
 
+/// Credentials that no key opens.
+async fn spoil(desk: &DeskBench) {
+    let bytes = match desk.bench.store.backend() {
+        DbBackend::Postgres => r"'\x00'",
+        _ => "x'00'",
+    };
+    let id = desk.integration.id;
+    let sql = format!("UPDATE events_integrations SET credentials = {bytes} WHERE id = {id}");
+    execute(&desk.bench, &sql).await;
+}
+
+async fn one_that_cannot_be_begun_takes_no_place_from_others(url: String) {
+    let desk = DeskBench::new(url).await;
+    let engine = &desk.bench.engine;
+    let other = NewIntegration::new("desk", "Other").sync_every(15);
+    let other = engine.create(other).await.unwrap().id;
+    spoil(&desk).await;
+    let scheduler = Scheduler::new(engine).concurrency(1);
+    let ended = until("the other one is synced", async || {
+        engine.sync_runs(other).await.unwrap().len() == 1
+    });
+    let scheduler = scheduler.poll_every(Duration::from_millis(10));
+    scheduler.run_until(ended).await;
+    // Section 4: the same where a program is itself started on a schedule, which hears of it.
+    desk.bench.clock.advance(TimeDelta::minutes(15));
+    let scheduler = Scheduler::new(engine).concurrency(1);
+    let error = scheduler.run_due().await.unwrap_err();
+    assert!(error.to_string().contains("credentials"), "{error}");
+    assert_eq!(engine.sync_runs(other).await.unwrap().len(), 2);
+}
+
+async fn a_run_that_cannot_be_closed_keeps_no_other(url: String) {
+    let desk = DeskBench::new(url).await;
+    let engine = &desk.bench.engine;
+    let other = NewIntegration::new("desk", "Other").sync_every(15);
+    let other = engine.create(other).await.unwrap().id;
+    desk.desk.finds([1]);
+    desk.desk.0.lock().unwrap().gate = Some(Arc::new(Semaphore::new(0)));
+    for (id, begun) in [(desk.integration.id, 1), (other, 2)] {
+        let engine = engine.clone();
+        let syncing = tokio::spawn(async move { engine.sync(id).await });
+        until("it enumerates", async || {
+            desk.desk.0.lock().unwrap().cursors.len() == begun
+        })
+        .await;
+        // As a process that dies.
+        syncing.abort();
+        syncing.await.unwrap_err();
+    }
+    spoil(&desk).await;
+    desk.bench.clock.advance(TimeDelta::minutes(2));
+    let started = Scheduler::new(engine).run_due().await.unwrap();
+    assert_eq!(started, []);
+    let run = &engine.sync_runs(other).await.unwrap()[0];
+    assert_eq!(run.state.to_string(), "closed");
+}
+
+/// Whoever waits for ever where runs are reconciled keeps neither the next runs nor the end of the process.
+async fn a_listener_that_hangs_keeps_no_scheduler(url: String) {
+    let hangs = Arc::new(Semaphore::new(0));
+    let entered = hangs.clone();
+    let desk = DeskBench::with(url, |events| {
+        events.listen_pattern("hangs", "integration.synced", move |_: &dyn AnyEvent| {
+            entered.add_permits(1);
+            std::future::pending::<()>()
+        })
+    })
+    .await;
+    let engine = &desk.bench.engine;
+    desk.begin([1]).await;
+    // As a worker that dies before it reconciles.
+    let ended = "UPDATE events_sync_items SET state = 2";
+    execute(&desk.bench, ended).await;
+    let due = "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = 1";
+    execute(&desk.bench, due).await;
+    let shutdown = async {
+        hangs.acquire().await.unwrap().forget();
+        let other = NewIntegration::new("desk", "Other").sync_every(15);
+        let other = engine.create(other).await.unwrap().id;
+        until("the other one is begun", async || {
+            engine.sync_runs(other).await.unwrap().len() == 1
+        })
+        .await;
+    };
+    let scheduler = Scheduler::new(engine).poll_every(Duration::from_millis(10));
+    let scheduler = scheduler.run_until(shutdown);
+    let ended = tokio::time::timeout(Duration::from_mins(1), scheduler).await;
+    ended.expect("it hears that it is to end");
+}
+
 on_both!(
+    a_listener_that_hangs_keeps_no_scheduler,
+    a_run_that_cannot_be_closed_keeps_no_other,
+    one_that_cannot_be_begun_takes_no_place_from_others,
     a_run_is_due_when_its_interval_is_over,
     a_scheduler_that_stops_closes_what_it_enumerates,
     bad_health_slows_the_schedule_down,

@@ -183,6 +183,34 @@ fn a_lock_that_nobody_holds_tells_of_a_death_at_once_though_the_heart_seems_to_b
     });
 }
 
+/// A container that is started anew has the name, the boot and the process id of the one that died. What ran alone there
+/// has spent its attempt all the same.
+#[test]
+fn a_process_with_the_same_name_boot_and_number_is_another() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        dispatch_all(&store, &events, std::iter::once(Abandoned(0))).await;
+        let row = Row {
+            boot: &boot(),
+            lock: None,
+            process: std::process::id().into(),
+            lapse: LAPSE,
+        };
+        let other = row.enter(&store).await;
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let like_here = format!("UPDATE events_workers SET host = '{}'", host.trim());
+        let execute = async |sql: &str| store.writer().execute_unprepared(sql).await.unwrap();
+        execute(&like_here).await;
+        hand_to(&store, other).await;
+        execute("UPDATE events_jobs SET alone = TRUE").await;
+        let done = until("it is done", async || states(&store).await == [0, 0, 1, 0]);
+        Worker::new(&events, &store).run_until(done).await.unwrap();
+        let spent = "SELECT COUNT(*) FROM events_jobs WHERE attempts = 2";
+        assert_eq!(number(&store, spent).await, 1);
+    });
+}
+
 #[test]
 fn claims_of_a_worker_that_is_entered_nowhere_are_given_back() {
     on_every_database(async |base: Base| {

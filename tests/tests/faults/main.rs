@@ -12,6 +12,7 @@ mod kill;
 mod kit;
 mod lapse;
 mod order;
+mod pair;
 mod poison;
 mod postgres;
 mod process;

@@ -199,16 +199,17 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
             until("all is done", async || states(&store).await == done).await;
         };
         let stop = tokio::sync::watch::Sender::new(false);
-        // A job whose process died runs alone, so that each needs a worker of its own.
-        let working = (0..all).map(|_| {
+        // A job whose process died runs alone in its process, as far as one store's workers know: each has its own.
+        let mut working = Vec::new();
+        for _ in 0..all {
             // Long enough for these not to take each other for dead on a busy machine.
-            let worker = Worker::new(&events, &store).heartbeat_lapse(Duration::from_secs(6));
+            let worker =
+                Worker::new(&events, &base.store().await).heartbeat_lapse(Duration::from_secs(6));
             let mut stop = stop.subscribe();
-            tokio::spawn(worker.run_until(async move {
+            working.push(tokio::spawn(worker.run_until(async move {
                 let _ = stop.wait_for(|stop| *stop).await;
-            }))
-        });
-        let working: Vec<_> = working.collect();
+            })));
+        }
         test.await;
         stop.send_replace(true);
         let mut accepted = 0;

@@ -9,6 +9,7 @@ mod means;
 mod park;
 mod run;
 mod runs;
+mod share;
 mod source;
 mod sources;
 mod stop;

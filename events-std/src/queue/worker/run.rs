@@ -11,6 +11,7 @@ use super::answer::answered;
 use super::cycle::Scope;
 use super::jobs::Jobs;
 use super::runs::Runs;
+use super::share::Share;
 use super::source::Source;
 use super::sources::{Sources, Terms};
 use super::stop::{PATIENCE, Stop};
@@ -29,6 +30,9 @@ const TEND_MORE: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// A job that must run alone waits so long for a moment in which nothing runs; then nothing new is begun before it.
 const ALONE_WAITS: Duration = Duration::from_millis(400);
+/// How often a worker looks whether what keeps it from running something has ended: that is in another worker of the
+/// process.
+const OTHERS_END: Duration = Duration::from_millis(20);
 /// How long the end may take beyond the grace time, where the database is away.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 /// How long the worker's row may take to be removed.
@@ -104,6 +108,7 @@ async fn work(
         beaten: Instant::now(),
         watch: Watch::default(),
         alone_waits: false,
+        share: Share::of(&worker.store),
         spare: 1,
         stopping: false,
         in_doubt: false,
@@ -173,6 +178,8 @@ struct State<'w> {
     runs: Runs,
     /// Whether something that must run alone has waited long enough.
     alone_waits: bool,
+    /// Its part of what the process runs.
+    share: Share,
     /// How many more could have run than the last claim found.
     spare: usize,
     /// Whether the shutdown has begun: nothing new is claimed.
@@ -257,13 +264,14 @@ impl State<'_> {
 
     /// How long to wait where nothing happens.
     fn pause(&self) -> Duration {
+        if self.failures == 0 && self.share.yields {
+            return self.worker.poll.min(OTHERS_END);
+        }
         if self.failures == 0 {
             return self.worker.poll;
         }
-        let doubled = self
-            .worker
-            .poll
-            .saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
+        let times = 2_u32.saturating_pow(self.failures.min(16));
+        let doubled = self.worker.poll.saturating_mul(times);
         doubled.min(LONGEST_BACKOFF)
     }
 
@@ -303,17 +311,38 @@ impl State<'_> {
         // From the begin on a failure leaves open what was committed.
         self.in_doubt = true;
         // A worker that finds as much as it can run looks for what must run alone when it looks after others.
+        self.share.yields = false;
         if self.is_idle() && (self.alone_waits || self.spare > 0) {
             self.alone_waits = false;
-            let terms = self.terms();
-            if terms.places > 0 {
-                self.sources.turn_alone(&mut self.runs, terms).await?;
-            }
+            self.turn_alone().await?;
         }
-        let terms = self.terms();
+        if !self.runs.alone && !self.share.yields {
+            self.share.not_alone();
+        }
+        let mut terms = self.terms();
+        if self.runs.free(terms.places) > 0 && (self.share.yields || !self.share.run()) {
+            self.share.yields = true;
+            terms.places = 0;
+        }
         self.sources.turn(&mut self.runs, terms).await?;
+        if self.is_idle() {
+            self.share.rest();
+        }
         self.spare = self.free();
         self.in_doubt = false;
+        Ok(())
+    }
+
+    /// Takes something that must run alone, where nothing runs here nor in another worker of the process.
+    async fn turn_alone(&mut self) -> Result<(), StoreError> {
+        let terms = self.terms();
+        if terms.places == 0 || !self.sources.alone_waits(terms.now).await? {
+            return Ok(());
+        }
+        self.share.yields = !self.share.run_alone();
+        if !self.share.yields {
+            self.sources.turn_alone(&mut self.runs, terms).await?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,103 @@
+//! A process dies as a whole: what must run alone runs while no other worker of the store runs anything in this process.
+//!
+//! Workers of other stores are not asked: a program may have a store for each of its customers, and none waits for
+//! another.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::store::Store;
+
+/// What the workers of one store run in this process.
+#[derive(Default)]
+struct Workers {
+    /// Those that run something.
+    running: Vec<u64>,
+    /// The one that runs something alone, or waits for the others to end so that it can.
+    alone: Option<u64>,
+    /// How many have entered, by which each has its number.
+    entered: u64,
+}
+
+/// By store. An entry stays: a process has few stores, and each entry is small.
+type Stores = BTreeMap<usize, Workers>;
+
+static STORES: Mutex<Stores> = Mutex::new(Stores::new());
+
+fn stores() -> MutexGuard<'static, Stores> {
+    STORES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One worker's part. It ends with the worker.
+pub(super) struct Share {
+    /// What all clones of the store have in common; its address is no other's while this is held.
+    store: Arc<Notify>,
+    number: u64,
+    /// Whether it begins nothing for now, as another worker runs something alone, or must end first.
+    pub(super) yields: bool,
+}
+
+impl Share {
+    pub(super) fn of(store: &Store) -> Self {
+        let mut share = Self {
+            store: store.pushed().clone(),
+            number: 0,
+            yields: false,
+        };
+        share.number = share.with(|workers| {
+            workers.entered += 1;
+            workers.entered
+        });
+        share
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Workers) -> T) -> T {
+        let store = Arc::as_ptr(&self.store).addr();
+        look(stores().entry(store).or_default())
+    }
+
+    /// Whether it may run something beside what else runs; then it counts as running something until it rests.
+    pub(super) fn run(&self) -> bool {
+        self.with(|workers| {
+            if workers.alone.is_some_and(|worker| worker != self.number) {
+                return false;
+            }
+            if !workers.running.contains(&self.number) {
+                workers.running.push(self.number);
+            }
+            true
+        })
+    }
+
+    /// Whether it may run something alone, until it rests. Otherwise no other worker begins anything new before.
+    pub(super) fn run_alone(&self) -> bool {
+        self.with(|workers| {
+            if workers.alone.is_some_and(|worker| worker != self.number) {
+                return false;
+            }
+            workers.alone = Some(self.number);
+            workers.running.iter().all(|worker| *worker == self.number)
+        })
+    }
+
+    /// It has nothing more that must run alone.
+    pub(super) fn not_alone(&self) {
+        self.with(|workers| {
+            workers.alone.take_if(|worker| *worker == self.number);
+        });
+    }
+
+    /// It runs nothing.
+    pub(super) fn rest(&self) {
+        self.with(|workers| workers.running.retain(|worker| *worker != self.number));
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.not_alone();
+        self.rest();
+    }
+}

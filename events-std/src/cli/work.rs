@@ -27,6 +27,9 @@ pub(super) struct WorkArgs {
     /// How many jobs run at once
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
     concurrency: usize,
+    /// How many jobs of one queue run at once, such as `mail=2`; may be given for several
+    #[arg(long = "limit", value_name = "QUEUE=N", value_parser = limit)]
+    limits: Vec<(String, usize)>,
     /// Stop when no job that this program knows is pending or running any more
     #[arg(long)]
     drain: bool,
@@ -41,6 +44,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(jobs) => Ok(jobs),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+fn limit(text: &str) -> Result<(String, usize), String> {
+    let (queue, jobs) = text
+        .rsplit_once('=')
+        .filter(|(queue, _)| !queue.is_empty())
+        .ok_or("a queue and a number are wanted, such as `mail=2`")?;
+    Ok((queue.to_owned(), at_least_one(jobs)?))
 }
 
 /// How the store stands when the work ends.
@@ -66,6 +77,9 @@ impl WorkArgs {
         let mut worker = Worker::new(events, store)
             .queues(self.queues.iter().cloned())
             .concurrency(self.concurrency);
+        for (queue, jobs) in &self.limits {
+            worker = worker.limit(queue, *jobs);
+        }
         // Items belong to no queue: who names queues wants those alone.
         if let Some(integrations) = events.state::<Integrations>()
             && self.queues.is_empty()

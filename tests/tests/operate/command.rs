@@ -78,6 +78,7 @@ fn an_app_mounts_them_beside_its_own() {
         "failed retry --all",
         "failed flush --older-than 7days --event order.paid",
         "work --queues mail,stock --concurrency 4 --drain",
+        "work --limit mail=2 --limit stock=1",
         "queue stats --json",
         "integrations list --provider zendesk --health failing --owner team/7",
         "integrations health 7 --check --json",
@@ -106,6 +107,9 @@ fn what_could_mean_too_much_is_refused() {
         "failed list --reason tired",
         "failed list --by-cause --before 7",
         "work --concurrency 0",
+        "work --limit mail",
+        "work --limit =2",
+        "work --limit mail=0",
     ] {
         let refused = parse(line).expect_err(line);
         assert!(refused.starts_with("error:"), "{line}: {refused}");
@@ -239,6 +243,18 @@ fn work_drains_and_says_so_in_its_last_line() {
         let ended = shop.json("work --drain --json").await;
         assert_eq!(ended["pending"], 0);
         assert_eq!(ended["done"], 4);
+    });
+}
+
+#[test]
+fn work_runs_no_more_of_a_queue_than_its_limit() {
+    on_every_database(async |shop: Shop| {
+        shop.repair();
+        for order in 1..=8 {
+            shop.order(order).await;
+        }
+        shop.prints("work --drain --limit mail=1").await;
+        assert_eq!(shop.most_receipts_at_once(), 1);
     });
 }
 

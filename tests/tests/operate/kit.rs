@@ -72,9 +72,9 @@ fn administer(server: &str, statements: &[&str]) {
     });
 }
 
-/// Whether the listeners of the shop work.
+/// Whether the listeners of the shop work; how many receipts are being sent, and how many were at once.
 #[derive(Default)]
-pub(crate) struct Works(AtomicBool);
+pub(crate) struct Works(AtomicBool, AtomicU32, AtomicU32);
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "order.paid")]
@@ -85,6 +85,13 @@ pub(crate) struct OrderPaid {
 /// The error has two lines, of which the first is the same for all orders.
 #[listener(OrderPaid, queue = "mail", tries = 1, name = "send_receipt")]
 async fn send_receipt(event: &OrderPaid, works: &State<Works>) -> Result<(), String> {
+    let now = works.1.fetch_add(1, Ordering::SeqCst) + 1;
+    works.2.fetch_max(now, Ordering::SeqCst);
+    // Whatever else may run begins meanwhile.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    works.1.fetch_sub(1, Ordering::SeqCst);
     if works.0.load(Ordering::SeqCst) {
         return Ok(());
     }
@@ -126,6 +133,11 @@ impl Shop {
             events,
             clock,
         }
+    }
+
+    pub(crate) fn most_receipts_at_once(&self) -> u32 {
+        let works = self.events.state::<Works>().expect("the state");
+        works.2.load(Ordering::SeqCst)
     }
 
     /// From now on the listeners succeed.

@@ -1,7 +1,9 @@
 //! The main example. `cargo run` plays the story of a helpdesk: see `story`. `cargo run -- --deliveries` turns webhook
-//! deliveries into events: see `deliveries`. Both keep their jobs in one store, and an operator's subcommands serve both.
+//! deliveries into events: see `deliveries`. `cargo run -- serve` receives them: see `serve`. All keep their jobs in one
+//! store, and an operator's subcommands serve them all.
 
 mod deliveries;
+mod serve;
 mod story;
 
 use std::path::PathBuf;
@@ -27,16 +29,25 @@ struct Args {
 
     /// Where everything is kept, `sqlite:FILE` or `postgres://..`; a file of this run's own unless given, which it
     /// removes at its end.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", global = true)]
     store: Option<String>,
 
     /// Print nothing but how often each event fired in the story, as JSON.
     #[arg(long, conflicts_with = "deliveries")]
     json: bool,
 
-    /// What an operator does with the store.
     #[command(subcommand)]
-    command: Option<events_std::cli::Command>,
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Receive GitHub's webhooks until told to stop: `POST /integrations/github/webhook`, signed with the secret in the
+    /// environment variable `EVENTS_GITHUB_SECRET`. Each event is printed as a line of JSON.
+    Serve(serve::Args),
+    /// What an operator does with the store.
+    #[command(flatten)]
+    Operate(Box<events_std::cli::Command>),
 }
 
 fn main() -> ExitCode {
@@ -72,7 +83,11 @@ async fn start(args: Args) -> Result<(), Error> {
 async fn run(address: &str, args: Args) -> Result<(), Error> {
     let store = Store::connect(address).await?;
     match (args.command, args.deliveries) {
-        (Some(command), _) => {
+        (Some(Command::Serve(args)), _) => {
+            let app = App::open(&store, Time::Real, Timeline::silent())?;
+            serve::run(&app, args).await?;
+        }
+        (Some(Command::Operate(command)), _) => {
             let app = App::open(&store, Time::Real, Timeline::aloud())?;
             command.run(&app.store, &app.events).await?;
         }
@@ -139,7 +154,7 @@ impl App {
             .state(timeline)
             .queue(store.queue())
             .expect_listeners_from("helpdesk-listeners");
-        let events = deliveries::states(story::states(builder)).build()?;
+        let events = serve::states(deliveries::states(story::states(builder))).build()?;
         Ok(Self {
             integrations: engine.with_events(&events),
             store: store.clone(),

@@ -64,8 +64,12 @@ pub(crate) enum Delivery {
 impl Delivery {
     pub(crate) fn parse(line: &[u8]) -> Result<Self, InputError> {
         let line: Line = serde_json::from_slice(line).map_err(InputError::Line)?;
-        let body: Body = serde_json::from_str(&line.body).map_err(InputError::Body)?;
-        let kind = line.headers.kind;
+        Self::of(line.headers.kind, line.body.as_bytes())
+    }
+
+    /// What the header says has happened, with the body that tells more.
+    pub(crate) fn of(kind: String, body: &[u8]) -> Result<Self, InputError> {
+        let body: Body = serde_json::from_slice(body).map_err(InputError::Body)?;
         let missing = |field| InputError::Missing {
             kind: kind.clone(),
             field,

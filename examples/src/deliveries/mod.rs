@@ -16,9 +16,9 @@ use events_core::{Events, EventsBuilder};
 use events_std::Worker;
 
 use crate::{App, Error};
-use input::Delivery;
+pub(crate) use input::Delivery;
 use listeners::{Contributors, Pager};
-use report::Report;
+pub(crate) use report::Report;
 
 /// A few deliveries of our own, for a run without a file.
 const OWN: &str = include_str!("own.jsonl");

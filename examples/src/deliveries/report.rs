@@ -1,13 +1,17 @@
 //! What is printed: a timeline while it happens, and a table of what each listener did.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events_core::{AnyEvent, Failure};
 
 /// What the listeners did: a state that they ask for.
 #[derive(Default)]
-pub(crate) struct Report(Mutex<Counts>);
+pub(crate) struct Report {
+    counts: Mutex<Counts>,
+    silent: AtomicBool,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -24,7 +28,7 @@ struct Row {
 
 impl Report {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, event: &str, listener: &str, failed: bool) {
@@ -35,6 +39,11 @@ impl Report {
             .or_default();
         row.times += 1;
         row.failures += u32::from(failed);
+    }
+
+    /// Nothing is printed from now on: somebody else tells what happens.
+    pub(crate) fn be_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
     }
 
     /// The line of the delivery that is dispatched from now on.
@@ -48,6 +57,9 @@ impl Report {
     }
 
     fn print(&self, event: &str, listener: &str, what: &str) {
+        if self.silent.load(Ordering::Relaxed) {
+            return;
+        }
         let from = match self.counts().delivery {
             Some(line) => line.to_string(),
             None => "queue".to_owned(),

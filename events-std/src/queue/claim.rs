@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use events_core::{Claimable, Delivery, Job, ParkReason};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use serde::Serialize;
 
+use super::held::Held;
 use super::{end, packed};
 
 /// What a claim holds: a row, and the fence that tells this hold of it from any other.
@@ -51,7 +53,7 @@ pub(super) fn known_list<'c>(
 }
 
 /// Jobs of listeners that are known: each database by what is quickest there, for a claim asks it of every job.
-fn is_known(backend: DbBackend) -> &'static str {
+pub(super) fn is_known(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres {
         "j.event || E'\n' || j.version || E'\n' || j.listener = ANY(ARRAY(SELECT json_array_elements_text($4::json)))"
     } else {
@@ -59,32 +61,52 @@ fn is_known(backend: DbBackend) -> &'static str {
     }
 }
 
-pub(super) const TAKEN: &str =
+/// What a claim writes, into jobs and whatever else a worker claims.
+pub(crate) const TAKEN: &str =
     "state = 1, fence = fence + 1, attempts = attempts + 1, worker = $1, changed_at = $2";
 
 const COLUMNS: &str = "id, fence, uid, queue, event, version, listener, payload, delivery_id, dispatched_at, \
                        correlation_id, causation_id, run_at, expires_at, unique_key, unique_until, order_key, trace, attempts";
 
 /// Nothing of the same key may run, and nothing of it may have come earlier.
-const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM events_jobs AS o \
+pub(super) const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM events_jobs AS o \
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
                         AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))";
 
 /// Whoever was taken for dead, and has no row any more, claims nothing.
-const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
+pub(super) const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
 
-/// Takes at most `limit` jobs of a queue, those that have been due longest. On Postgres only those that were due at
-/// `floor` or later, in milliseconds.
+/// What is claimed of a queue: those jobs that have been due longest.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Wanted<'q> {
+    pub(super) queue: &'q str,
+    /// So many at most.
+    pub(super) limit: usize,
+    /// On Postgres only those that were due at this time or later, in milliseconds.
+    pub(super) floor: i64,
+}
+
+/// Takes at most `limit` jobs of these queues, those of the first before the others.
 pub(super) async fn claim(
     connection: &impl ConnectionTrait,
     terms: &Terms<'_>,
-    queue: &str,
+    wanted: &[Wanted<'_>],
     limit: usize,
-    floor: Option<i64>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let backend = connection.get_database_backend();
-    let (waiting, values) = waiting(backend, terms, queue, limit, floor);
-    take(connection, waiting, values, terms).await
+    if backend == DbBackend::Postgres {
+        let values = of_all(terms, wanted, limit)?;
+        return read_taken(connection, taking(&choose_of_all()), values, terms).await;
+    }
+    let mut claimed = Vec::new();
+    for wanted in wanted {
+        let limit = wanted.limit.min(limit - claimed.len());
+        if limit > 0 {
+            let (waiting, values) = waiting(backend, terms, wanted.queue, limit);
+            claimed.extend(take(connection, waiting, values, terms).await?);
+        }
+    }
+    Ok(claimed)
 }
 
 /// Whether a job of a queue was due at the time of the terms that need not run alone.
@@ -94,7 +116,7 @@ pub(super) async fn waits(
     queue: &str,
 ) -> Result<bool, DbErr> {
     let backend = connection.get_database_backend();
-    let (waiting, values) = waiting(backend, terms, queue, 1, None);
+    let (waiting, values) = waiting(backend, terms, queue, 1);
     let statement = Statement::from_sql_and_values(backend, waiting("j.id"), values);
     Ok(connection.query_one_raw(statement).await?.is_some())
 }
@@ -105,103 +127,73 @@ fn waiting(
     terms: &Terms<'_>,
     queue: &str,
     limit: usize,
-    floor: Option<i64>,
 ) -> (impl Fn(&str) -> String + use<>, Vec<Value>) {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut values: Vec<Value> = vec![
+    let values = vec![
         terms.worker.into(),
         terms.now.timestamp_millis().into(),
         queue.into(),
         terms.known.into(),
-        limit.into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ];
-    // One text with a value, whatever the floor: its plan is kept.
-    let mut from = "";
-    if backend == DbBackend::Postgres {
-        values.push(floor.unwrap_or(i64::MIN).into());
-        from = "AND j.run_at >= $6";
-    }
     let known = is_known(backend);
     let choose = move |what: &str| {
         format!(
             "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
-             {from} AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5"
+             AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5"
         )
     };
     (choose, values)
 }
 
-/// What is asked of a job that must run alone, of any of these queues (a JSON list).
-fn waiting_alone(backend: DbBackend, what: &str) -> String {
-    let known = is_known(backend);
-    let queues = if backend == DbBackend::Postgres {
-        "SELECT json_array_elements_text($3::json)"
-    } else {
-        "SELECT value FROM json_each($3)"
-    };
+/// Ends claims as done and takes jobs, as [`claim`] does, by one statement of Postgres, which is a transaction by itself.
+/// The claim does not see these ends.
+pub(super) async fn finish_and_claim(
+    connection: &impl ConnectionTrait,
+    terms: &Terms<'_>,
+    done: &Held,
+    wanted: &[Wanted<'_>],
+    limit: usize,
+) -> Result<Vec<Claimed>, DbErr> {
+    let backend = DbBackend::Postgres;
+    let mut values = of_all(terms, wanted, limit)?;
+    values.extend(done.values(backend));
+    let (finish, take) = (end::finish(backend, 2, 6), taking(&choose_of_all()));
+    let statement = format!("WITH done AS ({finish}) {take}");
+    read_taken(connection, statement, values, terms).await
+}
+
+/// The jobs of several queues, on Postgres: one text for any number of them, whose plan is kept. The queues are looked at
+/// one after the other, until there are enough jobs.
+fn choose_of_all() -> String {
+    let known = is_known(DbBackend::Postgres);
     format!(
-        "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 AND j.queue IN ({queues}) \
-         AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT 1"
+        "SELECT found.id FROM json_to_recordset($3::json) AS q (queue text, \"limit\" bigint, floor bigint), \
+         LATERAL (SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = q.queue \
+         AND j.run_at <= $2 AND j.run_at >= q.floor AND {known} AND {IN_ORDER} AND {LIVES} \
+         ORDER BY j.run_at, j.id LIMIT q.\"limit\" FOR UPDATE OF j SKIP LOCKED) AS found LIMIT $5"
     )
 }
 
-fn terms_alone(terms: &Terms<'_>, queues: &str) -> [Value; 4] {
-    [
+fn of_all(terms: &Terms<'_>, wanted: &[Wanted<'_>], limit: usize) -> Result<Vec<Value>, DbErr> {
+    let wanted = serde_json::to_string(wanted).map_err(|error| DbErr::Json(error.to_string()))?;
+    Ok(vec![
         terms.worker.into(),
         terms.now.timestamp_millis().into(),
-        queues.into(),
+        wanted.into(),
         terms.known.into(),
-    ]
-}
-
-/// Takes one job that must run alone, of any of these queues (a JSON list).
-pub(super) async fn claim_alone(
-    connection: &impl ConnectionTrait,
-    terms: &Terms<'_>,
-    queues: &str,
-) -> Result<Vec<Claimed>, DbErr> {
-    let backend = connection.get_database_backend();
-    let values = terms_alone(terms, queues).to_vec();
-    take(
-        connection,
-        |what| waiting_alone(backend, what),
-        values,
-        terms,
-    )
-    .await
-}
-
-/// Whether a job waits that must run alone and was due at the time of the terms.
-pub(super) async fn alone_waits(
-    connection: &impl ConnectionTrait,
-    terms: &Terms<'_>,
-    queues: &str,
-) -> Result<bool, DbErr> {
-    let backend = connection.get_database_backend();
-    let row = connection
-        .query_one_raw(Statement::from_sql_and_values(
-            backend,
-            waiting_alone(backend, "j.id"),
-            terms_alone(terms, queues),
-        ))
-        .await?;
-    Ok(row.is_some())
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ])
 }
 
 /// Takes the jobs that a query chooses, which is made for what is asked of them.
-async fn take(
+pub(super) async fn take(
     connection: &impl ConnectionTrait,
     choose: impl Fn(&str) -> String,
     values: Vec<Value>,
     terms: &Terms<'_>,
 ) -> Result<Vec<Claimed>, DbErr> {
-    let backend = connection.get_database_backend();
-    let statement = if backend == DbBackend::Postgres {
-        let chosen = choose("j.id");
-        format!(
-            "UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({chosen} FOR UPDATE OF j SKIP LOCKED)) \
-             RETURNING {COLUMNS}"
-        )
+    let statement = if connection.get_database_backend() == DbBackend::Postgres {
+        taking(&format!("{} FOR UPDATE OF j SKIP LOCKED", choose("j.id")))
     } else {
         let packed = choose(packed::ROW);
         if let Some(claimed) = packed::take(connection, &packed, &values, terms).await? {
@@ -210,9 +202,23 @@ async fn take(
         let chosen = choose("j.id");
         format!("UPDATE events_jobs SET {TAKEN} WHERE id IN ({chosen}) RETURNING {COLUMNS}")
     };
-    let rows = connection
-        .query_all_raw(Statement::from_sql_and_values(backend, statement, values))
-        .await?;
+    read_taken(connection, statement, values, terms).await
+}
+
+/// What takes the jobs whose ids a query chooses and locks, on Postgres.
+fn taking(choose: &str) -> String {
+    format!("UPDATE events_jobs SET {TAKEN} WHERE id = ANY(ARRAY({choose})) RETURNING {COLUMNS}")
+}
+
+async fn read_taken(
+    connection: &impl ConnectionTrait,
+    statement: String,
+    values: Vec<Value>,
+    terms: &Terms<'_>,
+) -> Result<Vec<Claimed>, DbErr> {
+    let statement =
+        Statement::from_sql_and_values(connection.get_database_backend(), statement, values);
+    let rows = connection.query_all_raw(statement).await?;
     let mut claimed = read_all(connection, &rows, terms.now).await?;
     claimed.sort_by_key(|claimed| (claimed.job.run_at, claimed.hold.id));
     Ok(claimed)

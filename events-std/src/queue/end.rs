@@ -1,22 +1,36 @@
 //! The end of a claim. Every write here matches id, fence and the running state: who lost the claim changes nothing.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use events_core::{ParkReason, Verdict};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
-use super::claim::Hold;
+use super::claim::{Claimed, Hold};
+use super::held::Held;
 
 /// What is kept of an error's text, in characters.
 const ERROR_LENGTH: usize = 1_000;
+
+const DONE: &str = "state = 2";
 
 /// A claim that has ended, and how.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) hold: Hold,
+    /// Whether other jobs of its order key may wait for it.
+    pub(super) ordered: bool,
     pub(super) end: End,
+}
+
+impl Ended {
+    pub(super) fn of(claimed: &Claimed, end: End) -> Self {
+        Self {
+            hold: claimed.hold,
+            ordered: claimed.job.order_key.is_some(),
+            end,
+        }
+    }
 }
 
 /// How a claim ends.
@@ -67,7 +81,7 @@ pub(super) async fn write(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let (mut done, mut given_back, mut left_alone) = (Vec::new(), Vec::new(), Vec::new());
-    for Ended { hold, end } in ended {
+    for Ended { hold, end, .. } in ended {
         match end {
             End::Retry { at, error, alone } => {
                 retry(connection, *hold, *at, error, *alone, now).await?;
@@ -81,57 +95,53 @@ pub(super) async fn write(
             End::LeftAlone => left_alone.push(*hold),
         }
     }
-    set_all(connection, "state = 2", &done, now).await?;
+    set_all(connection, DONE, done, now).await?;
     let given = "state = 0, attempts = attempts - 1";
-    set_all(connection, given, &given_back, now).await?;
-    set_all(connection, "state = 0, alone = TRUE", &left_alone, now).await
+    set_all(connection, given, given_back, now).await?;
+    set_all(connection, "state = 0, alone = TRUE", left_alone, now).await
 }
 
 async fn set_all(
     connection: &impl ConnectionTrait,
     set: &str,
-    holds: &[Hold],
+    holds: Vec<Hold>,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    if holds.is_empty() {
-        return Ok(());
-    }
     let backend = connection.get_database_backend();
-    let (held, values) = if backend == DbBackend::Postgres {
-        // Without the ids by themselves the planner may read the whole index of running jobs, which is long where a
-        // vacuum has not come by.
-        let held = "FROM unnest($2::text::bigint[], $3::text::bigint[]) AS held (i, f) \
-                    WHERE id = ANY($2::text::bigint[]) AND id = i AND fence = f";
-        let ids = array(holds.iter().map(|hold| hold.id));
-        let fences = array(holds.iter().map(|hold| hold.fence));
-        (held, vec![ids, fences])
-    } else {
-        // Keys and values need no function of JSON for each.
-        let held = "WHERE (id, fence) IN (SELECT CAST(key AS INTEGER), value FROM json_each($2))";
-        // Of two holds of one job only the later can count: fences only grow.
-        let mut list = BTreeMap::new();
-        for hold in holds {
-            let fence = list.entry(hold.id).or_insert(hold.fence);
-            *fence = hold.fence.max(*fence);
-        }
-        let list = serde_json::to_string(&list).map_err(|error| DbErr::Json(error.to_string()))?;
-        (held, vec![list])
-    };
-    let statement = format!(
-        "UPDATE events_jobs SET {set}, worker = NULL, changed_at = $1 {held} AND state = 1"
-    );
-    let now = now.timestamp_millis().into();
-    let values = std::iter::once(now).chain(values.into_iter().map(Value::from));
-    connection
-        .execute_raw(Statement::from_sql_and_values(backend, statement, values))
-        .await?;
+    for held in Held::of(holds) {
+        let statement = format!("{} WHERE {}", all_to(set, "$3"), Held::rows(backend, 1));
+        let now = now.timestamp_millis().into();
+        let values = held.values(backend).into_iter().chain([now]);
+        connection
+            .execute_raw(Statement::from_sql_and_values(backend, statement, values))
+            .await?;
+    }
     Ok(())
 }
 
-/// The numbers as the text of an array, as Postgres reads it.
-fn array(numbers: impl Iterator<Item = i64>) -> String {
-    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-    format!("{{{}}}", numbers.join(","))
+fn all_to(set: &str, now: &str) -> String {
+    format!("UPDATE events_jobs SET {set}, worker = NULL, changed_at = {now}")
+}
+
+/// What ends claims as done: those that [`Held::rows`] names with this parameter and the next one. The parameter `now`
+/// has the time, in milliseconds.
+pub(super) fn finish(backend: DbBackend, now: u8, held: u8) -> String {
+    let finish = all_to(DONE, &format!("${now}"));
+    format!("{finish} WHERE {}", Held::rows(backend, held))
+}
+
+/// The claims, if all that is to be written can be written beside the next claim, by one statement: that they are done,
+/// which nothing claimed next waits for, as a statement does not see what another part of it writes.
+pub(super) fn all_done(ended: &[Ended]) -> Option<Vec<Held>> {
+    let mut done = Vec::with_capacity(ended.len());
+    for Ended { hold, ordered, end } in ended {
+        match end {
+            End::Done if !ordered => done.push(*hold),
+            End::Written if !ordered => {}
+            _ => return None,
+        }
+    }
+    Some(Held::of(done))
 }
 
 /// Sets what `set` says from `$4` on, if the claim is still held; whether it was.
@@ -254,7 +264,7 @@ pub(super) async fn finish_in(
     hold: Hold,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    set(connection, "state = 2", hold, now, []).await
+    set(connection, DONE, hold, now, []).await
 }
 
 /// An error's text as it is kept. Postgres cannot hold a NUL.
@@ -264,4 +274,20 @@ pub(super) fn text(message: &str) -> String {
         .filter(|character| *character != '\0')
         .take(ERROR_LENGTH)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, Ended, Held, Hold, all_done};
+
+    #[test]
+    fn ends_that_others_wait_for_are_not_written_beside_the_next_claim() {
+        let hold = Hold { id: 7, fence: 1 };
+        let ended = |ordered, end| Ended { hold, ordered, end };
+        let done = all_done(&[ended(false, End::Done), ended(false, End::Written)]);
+        assert_eq!(done, Some(Held::of([hold])));
+        for waits in [ended(true, End::Done), ended(false, End::GivenBack)] {
+            assert_eq!(all_done(&[ended(false, End::Done), waits]), None);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The kernel's queue port on a store.
 
 use events_core::{BoxFuture, Capability, Job, PushError, Queue};
+use sea_orm::ConnectionTrait;
 
 use crate::store::{self, Store, StoreError};
 
@@ -46,9 +47,14 @@ impl Queue for StoreQueue {
 
 impl StoreQueue {
     async fn write(&self, jobs: &[Job]) -> Result<(), StoreError> {
-        let transaction = self.0.begin().await?;
-        store::write(&transaction, jobs).await?;
-        transaction.commit().await?;
+        if let Some(statement) = store::write_at_once(self.0.backend(), jobs)? {
+            self.0.check_free()?;
+            self.0.writer().execute_raw(statement).await?;
+        } else {
+            let transaction = self.0.begin().await?;
+            store::write(&transaction, jobs).await?;
+            transaction.commit().await?;
+        }
         self.0.pushed().notify_waiters();
         Ok(())
     }

@@ -1,20 +1,23 @@
 //! The durable queue: jobs as rows of the application's own database, and the worker that runs them.
 
+mod alone;
 mod claim;
 mod end;
 mod engine;
 mod forget;
+mod held;
 mod lock;
 pub(crate) mod operate;
-mod packed;
+pub(crate) mod packed;
 mod presence;
 mod reclaim;
 mod tend;
 mod worker;
 
-pub(crate) use claim::Hold;
+pub(crate) use claim::{Hold, TAKEN};
 pub use engine::StoreQueue;
 pub(crate) use forget::Aging;
+pub(crate) use held::Held;
 pub(crate) use presence::{Card, Presence, host};
 pub(crate) use tend::UNKNOWN_AFTER;
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};

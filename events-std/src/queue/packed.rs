@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use events_core::{Delivery, Job};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use serde::Deserialize;
@@ -81,13 +82,7 @@ pub(super) async fn take(
     values: &[Value],
     terms: &Terms<'_>,
 ) -> Result<Option<Vec<Claimed>>, DbErr> {
-    let sqlite = DbBackend::Sqlite;
-    let select = format!("SELECT '[' || coalesce(group_concat(job), '') || ']' FROM ({choose})");
-    let select = Statement::from_sql_and_values(sqlite, select, values.iter().cloned());
-    let Some(row) = connection.query_one_raw(select).await? else {
-        return Ok(None);
-    };
-    let Ok(text) = row.try_get_by_index::<String>(0) else {
+    let Some(text) = chosen(connection, choose, values).await? else {
         return Ok(None);
     };
     let Ok(rows) = serde_json::from_str::<Vec<Row<'_>>>(&text) else {
@@ -95,20 +90,44 @@ pub(super) async fn take(
     };
     let mut claimed: Vec<Claimed> = rows.into_iter().map(Claimed::from).collect();
     claimed.sort_by_key(|claimed| (claimed.job.run_at, claimed.hold.id));
-    if claimed.is_empty() {
-        return Ok(Some(claimed));
+    let ids = claimed.iter().map(|claimed| claimed.hold.id).collect();
+    mark(connection, "events_jobs", terms.worker, terms.now, ids).await?;
+    Ok(Some(claimed))
+}
+
+/// The rows that a query chooses, each of which it asks for as one JSON text named `job`, as a JSON list. None: there is
+/// a value in them that is no text.
+pub(crate) async fn chosen(
+    connection: &impl ConnectionTrait,
+    choose: &str,
+    values: &[Value],
+) -> Result<Option<String>, DbErr> {
+    let select = format!("SELECT '[' || coalesce(group_concat(job), '') || ']' FROM ({choose})");
+    let select = Statement::from_sql_and_values(DbBackend::Sqlite, select, values.iter().cloned());
+    let row = connection.query_one_raw(select).await?;
+    Ok(row.and_then(|row| row.try_get_by_index(0).ok()))
+}
+
+/// Takes the rows of these ids, which were chosen in the same transaction.
+pub(crate) async fn mark(
+    connection: &impl ConnectionTrait,
+    table: &str,
+    worker: i64,
+    now: DateTime<Utc>,
+    ids: Vec<i64>,
+) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
     }
-    let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.hold.id).collect();
     let ids = serde_json::to_string(&ids).map_err(|error| DbErr::Json(error.to_string()))?;
-    let take =
-        format!("UPDATE events_jobs SET {TAKEN} WHERE id IN (SELECT value FROM json_each($3))");
-    let now = terms.now.timestamp_millis();
+    let take = format!("UPDATE {table} SET {TAKEN} WHERE id IN (SELECT value FROM json_each($3))");
+    let values = [worker.into(), now.timestamp_millis().into(), ids.into()];
     connection
         .execute_raw(Statement::from_sql_and_values(
-            sqlite,
+            DbBackend::Sqlite,
             take,
-            [terms.worker.into(), now.into(), ids.into()],
+            values,
         ))
         .await?;
-    Ok(Some(claimed))
+    Ok(())
 }

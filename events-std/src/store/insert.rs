@@ -142,20 +142,12 @@ impl<'j> Shared<'j> {
                 names.join(", ")
             )
         });
-        let mut arrays: Vec<String> = Vec::new();
-        for (place, job) in jobs.iter().enumerate() {
+        let rows = jobs.iter().map(|job| {
             let rest = (!self.plain).then(|| full_row(job));
-            let row = plain_row(job).into_iter().chain(rest.into_iter().flatten());
-            for (column, value) in row.enumerate() {
-                if place == 0 {
-                    arrays.push("{".to_owned());
-                } else {
-                    arrays[column].push(',');
-                }
-                push_element(&mut arrays[column], &value);
-            }
-        }
-        let arrays = arrays.into_iter().map(|array| Value::from(array + "}"));
+            let rest = rest.into_iter().flatten();
+            plain_row(job).into_iter().chain(rest)
+        });
+        let arrays = arrays(rows);
         let values = self.values().into_iter().chain(arrays);
         Statement::from_sql_and_values(DbBackend::Postgres, text, values)
     }
@@ -187,6 +179,23 @@ fn full_row(job: &Job) -> [Value; 7] {
         job.order_key.clone().into(),
         job.trace.clone().into(),
     ]
+}
+
+/// The columns of rows, each as the text of one array, as Postgres reads it. There is a row at least.
+pub(crate) fn arrays<R: IntoIterator<Item = Value>>(rows: impl Iterator<Item = R>) -> Vec<Value> {
+    let mut arrays: Vec<String> = Vec::new();
+    for (place, row) in rows.enumerate() {
+        for (column, value) in row.into_iter().enumerate() {
+            if place == 0 {
+                arrays.push("{".to_owned());
+            } else {
+                arrays[column].push(',');
+            }
+            push_element(&mut arrays[column], &value);
+        }
+    }
+    let ended = arrays.into_iter().map(|array| Value::from(array + "}"));
+    ended.collect()
 }
 
 /// Writes a value as an element of an array's text, as Postgres reads it ("Array Input and Output Syntax").

@@ -33,11 +33,12 @@ pub use connect::{Durability, StoreOptions};
 pub(crate) use encryption::Keyring;
 pub use encryption::{EncryptionError, EncryptionKey};
 pub use error::StoreError;
+pub(crate) use insert::arrays;
 pub use join::{AppTransaction, Joined};
 pub(crate) use listen::{Listening, listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
-pub(crate) use outbox::write;
+pub(crate) use outbox::{write, write_at_once};
 pub(crate) use place::place;
 pub(crate) use rows::{
     Columns, execute, for_update, json_or_null, listed, row, rows, skip_locked, text, text_or_null,

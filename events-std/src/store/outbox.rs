@@ -108,6 +108,22 @@ fn with_short_keys(jobs: &[Job]) -> Cow<'_, [Job]> {
     Cow::Owned(jobs)
 }
 
+/// The statement that writes all jobs, where a single one of Postgres does: it is a transaction by itself, with neither a
+/// begin nor a commit to wait for.
+pub(crate) fn write_at_once(
+    backend: DbBackend,
+    jobs: &[Job],
+) -> Result<Option<Statement>, StoreError> {
+    let keyed = |job: &Job| job.unique_key.is_some() || job.order_key.is_some();
+    if backend != DbBackend::Postgres || jobs.iter().any(keyed) {
+        return Ok(None);
+    }
+    check(jobs)?;
+    let mut inserts = insert::inserts(backend, jobs);
+    let single = inserts.len() == 1;
+    Ok(inserts.pop().filter(|_| single))
+}
+
 /// Parts without equal jobs: of two equal ones, the second is judged by what has become of the first.
 fn parts(jobs: &[Job]) -> Vec<&[Job]> {
     let mut parts = Vec::new();

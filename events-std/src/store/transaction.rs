@@ -119,13 +119,18 @@ impl Store {
         }
     }
 
-    /// A transaction that writes: immediate on SQLite.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    /// Whether something can be written beside the transactions that are open.
+    pub(crate) fn check_free(&self) -> Result<(), StoreError> {
         if self.is_open_here() {
             // It would wait for the only connection that writes, which the task itself holds.
             return Err(StoreError::TransactionOpen);
         }
-        self.check_file()?;
+        self.check_file()
+    }
+
+    /// A transaction that writes: immediate on SQLite.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.check_free()?;
         let options = TransactionOptions {
             isolation_level: None,
             access_mode: None,

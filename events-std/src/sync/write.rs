@@ -1,5 +1,6 @@
 //! How a session's items are stored, chunk by chunk, as long as the run is still this process's own.
 
+use chrono::{DateTime, Utc};
 use events_core::BoxFuture;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use uuid::Uuid;
@@ -7,17 +8,21 @@ use uuid::Uuid;
 use super::SessionError;
 use super::decide::DEFERRED_FOR;
 use super::lease::Lease;
-use super::session::{ItemSink, NewItem};
+use super::session::{CHUNK_ITEMS, ItemSink, NewItem};
 use crate::integration::Integrations;
 use crate::store::{self, StoreError};
 
-/// The columns that an insert fills, in the order of [`row_of`].
-const COLUMNS: &str = "integration_id, run_id, event_name, version, payload, external_id, checkpoint_value, run_at, \
-                       expires_at, delivery_id, created_at, changed_at";
-const WIDTH: usize = 12;
+/// What all items of a chunk share, and what each has of its own, in the order of [`row_of`].
+const COLUMNS: &str = "integration_id, run_id, run_at, expires_at, created_at, changed_at, \
+                       event_name, version, payload, external_id, checkpoint_value, delivery_id";
+const SHARED: usize = 6;
+const WIDTH: usize = 6;
 
-/// So many rows a statement takes: a few sizes only, so that each is prepared once for a connection.
-const ROWS: [usize; 4] = [128, 32, 8, 1];
+/// A repeat within the run: the first stays.
+const UNLESS_THERE: &str = "ON CONFLICT (run_id, event_name, external_id) DO NOTHING";
+
+/// So many rows a statement of SQLite takes: a few sizes only, so that each is prepared once for a connection.
+const ROWS: [usize; 5] = [CHUNK_ITEMS, 128, 32, 8, 1];
 
 /// The sink of a session whose run is stored.
 pub(super) struct ItemWriter {
@@ -41,17 +46,20 @@ impl ItemWriter {
     async fn store(&self, items: &[NewItem]) -> Result<bool, StoreError> {
         let now = self.integrations.events().now();
         let transaction = self.integrations.store().begin().await?;
-        let at = Times {
-            now: store::time(now),
-            expires: store::time(now + DEFERRED_FOR),
-        };
-        let (mut rest, mut stored) = (items, 0);
-        for size in ROWS {
-            while rest.len() >= size {
-                let (chunk, left) = rest.split_at(size);
-                let insert = self.insert(transaction.get_database_backend(), chunk, &at);
-                stored += transaction.execute_raw(insert).await?.rows_affected();
-                rest = left;
+        let shared = self.shared(now);
+        let mut stored = 0;
+        if self.integrations.store().backend() == DbBackend::Postgres {
+            let insert = by_arrays(items, &shared);
+            stored += transaction.execute_raw(insert).await?.rows_affected();
+        } else {
+            let mut rest = items;
+            for size in ROWS {
+                while rest.len() >= size {
+                    let (chunk, left) = rest.split_at(size);
+                    let insert = by_rows(chunk, &shared);
+                    stored += transaction.execute_raw(insert).await?.rows_affected();
+                    rest = left;
+                }
             }
         }
         let all = u64::try_from(items.len()).unwrap_or(u64::MAX);
@@ -67,52 +75,56 @@ impl ItemWriter {
         Ok(true)
     }
 
-    fn insert(&self, backend: DbBackend, items: &[NewItem], at: &Times) -> Statement {
-        let mut insert = format!("INSERT INTO events_sync_items ({COLUMNS}) VALUES ");
-        let mut values = Vec::with_capacity(items.len() * WIDTH);
-        for (row, item) in items.iter().enumerate() {
-            insert.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 1..=WIDTH {
-                if column > 1 {
-                    insert.push_str(", ");
-                }
-                if backend == DbBackend::Postgres {
-                    insert.push('$');
-                    insert.push_str(&(row * WIDTH + column).to_string());
-                } else {
-                    // SQLite looks up a parameter with a name in the list of all names.
-                    insert.push('?');
-                }
-            }
-            insert.push(')');
-            values.extend(self.row_of(item, at));
-        }
-        // A repeat within the run: the first stays.
-        insert.push_str(" ON CONFLICT (run_id, event_name, external_id) DO NOTHING");
-        Statement::from_sql_and_values(backend, insert, values)
-    }
-
-    fn row_of(&self, item: &NewItem, at: &Times) -> [Value; WIDTH] {
+    fn shared(&self, now: DateTime<Utc>) -> [Value; SHARED] {
+        let (at, expires) = (store::time(now), store::time(now + DEFERRED_FOR));
         [
             self.integration_id.into(),
             self.lease.run_id.into(),
-            item.event_name.into(),
-            i32::try_from(item.version).unwrap_or(i32::MAX).into(),
-            item.payload.as_str().into(),
-            item.external_id.clone().into(),
-            item.checkpoint.clone().into(),
-            at.now.clone(),
-            at.expires.clone(),
-            Uuid::now_v7().into(),
-            at.now.clone(),
-            at.now.clone(),
+            at.clone(),
+            expires,
+            at.clone(),
+            at,
         ]
     }
 }
 
-struct Times {
-    now: Value,
-    expires: Value,
+/// A statement of SQLite, which binds each value of each row.
+fn by_rows(items: &[NewItem], shared: &[Value; SHARED]) -> Statement {
+    // A parameter with a name would be looked up in the list of all names.
+    let row = format!("({})", ["?"; WIDTH].join(", "));
+    let rows = vec![row; items.len()].join(", ");
+    let insert = format!(
+        "INSERT INTO events_sync_items ({COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, column1, column2, column3, column4, column5, \
+         column6 FROM (VALUES {rows}) WHERE TRUE {UNLESS_THERE}"
+    );
+    let mut values = Vec::with_capacity(SHARED + WIDTH * items.len());
+    values.extend(shared.iter().cloned());
+    values.extend(items.iter().flat_map(row_of));
+    Statement::from_sql_and_values(DbBackend::Sqlite, insert, values)
+}
+
+/// A statement of Postgres, which takes each column as one array. The ids follow the place.
+fn by_arrays(items: &[NewItem], shared: &[Value; SHARED]) -> Statement {
+    let insert = format!(
+        "INSERT INTO events_sync_items ({COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, name, version, payload, external_id, \
+         checkpoint, delivery FROM unnest($7::text::text[], $8::text::int[], $9::text::text[], $10::text::text[], \
+         $11::text::text[], $12::text::uuid[]) WITH ORDINALITY AS item (name, version, payload, external_id, checkpoint, \
+         delivery, place) ORDER BY place {UNLESS_THERE}"
+    );
+    let values = shared.iter().cloned();
+    let values = values.chain(store::arrays(items.iter().map(row_of)));
+    Statement::from_sql_and_values(DbBackend::Postgres, insert, values)
+}
+
+fn row_of(item: &NewItem) -> [Value; WIDTH] {
+    [
+        item.event_name.into(),
+        i64::from(item.version).into(),
+        item.payload.as_str().into(),
+        item.external_id.clone().into(),
+        item.checkpoint.clone().into(),
+        Uuid::now_v7().into(),
+    ]
 }
 
 /// Deletes what a run has found, some at a time, so that others write in between. In the end none is left, unless

@@ -9,4 +9,5 @@ mod kit;
 mod limits;
 mod no_transaction;
 mod ordered;
+mod queues;
 mod running;

@@ -1,6 +1,7 @@
 //! One turn: the ends of claims and the next claims, in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use events_core::Claimable;
@@ -8,7 +9,8 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::time::Instant;
 
 use super::floor::{Floors, Look};
-use crate::queue::claim::{self, Claimed, Hold, Terms};
+use crate::queue::alone;
+use crate::queue::claim::{self, Claimed, Hold, Terms, Wanted};
 use crate::queue::end::{self, Ended};
 use crate::store::{Store, StoreError};
 
@@ -23,7 +25,16 @@ pub(super) struct Scope {
     known_list: String,
     /// The queues, as a JSON list.
     pub(super) queue_list: String,
-    known: BTreeMap<String, Claimable>,
+    /// Its listeners, in the order of what a job names them by.
+    known: Vec<Arc<Claimable>>,
+    /// Whether jobs of some keep equal ones away only until they start.
+    frees_keys: bool,
+}
+
+/// What a job names its listener by.
+fn name_of(claimable: &Claimable) -> (&str, u32, &str) {
+    let (event, version) = (claimable.event, claimable.version);
+    (event, version, &claimable.listener)
 }
 
 impl Scope {
@@ -33,14 +44,12 @@ impl Scope {
         limits: BTreeMap<String, usize>,
         claimable: Vec<Claimable>,
     ) -> Self {
-        let known: BTreeMap<String, Claimable> = claimable
-            .into_iter()
-            .map(|claimable| (claim::key_of(&claimable), claimable))
-            .collect();
-        let mut own: Vec<String> = known.values().map(|known| known.queue.to_owned()).collect();
+        let mut known: Vec<_> = claimable.into_iter().map(Arc::new).collect();
+        known.sort_by(|a, b| name_of(a).cmp(&name_of(b)));
+        let mut own: Vec<String> = known.iter().map(|known| known.queue.to_owned()).collect();
         own.sort();
         own.dedup();
-        let keys: Vec<&String> = known.keys().collect();
+        let keys: Vec<String> = known.iter().map(|known| claim::key_of(known)).collect();
         let queues = if queues.is_empty() { own } else { queues };
         Self {
             worker: 0,
@@ -48,21 +57,25 @@ impl Scope {
             queues,
             limits,
             keys: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
-            known_list: claim::known_list(backend, known.values()),
+            known_list: claim::known_list(backend, known.iter().map(|known| &**known)),
+            frees_keys: known.iter().any(|known| known.unique_until_start),
             known,
         }
     }
 
     /// The keys of its listeners.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
-        self.known.keys()
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
+        self.known.iter().map(|known| claim::key_of(known))
     }
 
     /// What is known of the job's listener.
-    pub(super) fn listener(&self, claimed: &Claimed) -> Option<&Claimable> {
+    pub(super) fn listener(&self, claimed: &Claimed) -> Option<&Arc<Claimable>> {
         let job = &claimed.job;
-        self.known
-            .get(&format!("{}\n{}\n{}", job.event, job.version, job.listener))
+        let name = (&*job.event, job.version, &*job.listener);
+        let found = self
+            .known
+            .binary_search_by(|known| name_of(known).cmp(&name));
+        found.ok().map(|index| &self.known[index])
     }
 
     /// How many more jobs of a queue may run.
@@ -80,40 +93,97 @@ impl Scope {
     }
 }
 
-/// Ends claims and takes at most `free` new ones, in one transaction.
+/// What a turn does.
+pub(super) struct Todo<'t> {
+    pub(super) ended: &'t [Ended],
+    /// So many more jobs may run.
+    pub(super) free: usize,
+    /// How many of each queue do.
+    pub(super) running: &'t BTreeMap<String, usize>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Ends claims and takes new ones, in one transaction.
 pub(super) async fn turn(
     store: &Store,
     scope: &Scope,
-    ended: &[Ended],
-    free: usize,
-    running: &BTreeMap<String, usize>,
+    todo: &Todo<'_>,
     floors: &mut Floors,
-    now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let terms = scope.terms(now);
-    let transaction = store.begin().await?;
-    end::write(&transaction, ended, now).await?;
-    let mut claimed = Vec::new();
-    for queue in &scope.queues {
-        let limit = scope.room(queue, running).min(free - claimed.len());
-        if limit > 0 {
-            let began = Instant::now();
-            let from = floors.of(queue, began);
-            let found = claim::claim(&transaction, &terms, queue, limit, from).await?;
-            let look = Look {
-                from,
-                due: now,
-                began,
-                ended: Instant::now(),
-                claimed: &found,
-            };
-            floors.found(queue, &look);
-            claimed.extend(found);
+    let began = Instant::now();
+    let wanted: Vec<Wanted<'_>> = if todo.free == 0 {
+        Vec::new()
+    } else {
+        let queues = scope.queues.iter();
+        let rooms = queues.map(|queue| (queue, scope.room(queue, todo.running)));
+        let rooms = rooms.filter(|(_, room)| *room > 0);
+        let wanted = rooms.map(|(queue, room)| Wanted {
+            queue,
+            limit: room.min(todo.free),
+            floor: floors.of(queue, began).unwrap_or(i64::MIN),
+        });
+        wanted.collect()
+    };
+    let claimed = match at_once(store, scope, todo, &wanted).await? {
+        Some(claimed) => claimed,
+        None => in_transaction(store, scope, todo, &wanted).await?,
+    };
+    for Wanted { queue, floor, .. } in &wanted {
+        let mut found = claimed.iter().filter(|claimed| claimed.job.queue == *queue);
+        if claimed.len() >= todo.free && found.next().is_none() {
+            // Others took all places before it came to this one.
+            continue;
         }
+        let look = Look {
+            from: Some(*floor).filter(|floor| *floor > i64::MIN),
+            due: todo.now,
+            began,
+            ended: Instant::now(),
+            claimed: &claimed,
+        };
+        floors.found(queue, &look);
+    }
+    Ok(claimed)
+}
+
+async fn in_transaction(
+    store: &Store,
+    scope: &Scope,
+    todo: &Todo<'_>,
+    wanted: &[Wanted<'_>],
+) -> Result<Vec<Claimed>, StoreError> {
+    let transaction = store.begin().await?;
+    end::write(&transaction, todo.ended, todo.now).await?;
+    let mut claimed = Vec::new();
+    if !wanted.is_empty() {
+        claimed = claim::claim(&transaction, &scope.terms(todo.now), wanted, todo.free).await?;
     }
     free_keys(&transaction, scope, &claimed).await?;
     transaction.commit().await?;
     Ok(claimed)
+}
+
+/// The turn by one statement, where Postgres can: then there is neither a begin nor a commit to wait for. None: it takes
+/// several.
+async fn at_once(
+    store: &Store,
+    scope: &Scope,
+    todo: &Todo<'_>,
+    wanted: &[Wanted<'_>],
+) -> Result<Option<Vec<Claimed>>, StoreError> {
+    if store.backend() != DbBackend::Postgres || scope.frees_keys || wanted.is_empty() {
+        return Ok(None);
+    }
+    let done = match end::all_done(todo.ended) {
+        Some(mut done) if done.len() <= 1 => done.pop(),
+        _ => return Ok(None),
+    };
+    let (writer, terms, free) = (store.writer(), scope.terms(todo.now), todo.free);
+    let claimed = match done {
+        Some(done) => claim::finish_and_claim(writer, &terms, &done, wanted, free).await?,
+        None => claim::claim(writer, &terms, wanted, free).await?,
+    };
+    Ok(Some(claimed))
 }
 
 /// Jobs that keep equal ones away until they start keep nobody away any more.
@@ -152,7 +222,7 @@ pub(super) async fn turn_alone(
     }
     let terms = scope.terms(now);
     let transaction = store.begin().await?;
-    let claimed = claim::claim_alone(&transaction, &terms, &scope.queue_list).await?;
+    let claimed = alone::claim(&transaction, &terms, &scope.queue_list).await?;
     free_keys(&transaction, scope, &claimed).await?;
     transaction.commit().await?;
     Ok(claimed)
@@ -176,7 +246,7 @@ pub(super) async fn alone_waits(
         return Ok(false);
     }
     let terms = scope.terms(due);
-    Ok(claim::alone_waits(store.reader(), &terms, &scope.queue_list).await?)
+    Ok(alone::waits(store.reader(), &terms, &scope.queue_list).await?)
 }
 
 /// The claims that the store has as this worker's own, but for those that it knows of: a claim may have been committed

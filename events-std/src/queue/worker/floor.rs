@@ -41,6 +41,7 @@ pub(super) struct Look<'l> {
     pub(super) due: DateTime<Utc>,
     pub(super) began: Instant,
     pub(super) ended: Instant,
+    /// Of any queue.
     pub(super) claimed: &'l [Claimed],
 }
 
@@ -54,7 +55,9 @@ impl Floors {
 
     /// Notes how a claim went.
     pub(super) fn found(&mut self, queue: &str, look: &Look<'_>) {
-        let first = look.claimed.iter().map(|claimed| claimed.job.run_at).min();
+        let of_queue = look.claimed.iter().map(|claimed| &claimed.job);
+        let of_queue = of_queue.filter(|job| job.queue == queue);
+        let first = of_queue.map(|job| job.run_at).min();
         if look.from.is_some() {
             if let (Some(floor), Some(first)) = (self.0.get_mut(queue), first) {
                 floor.at = before(first);

@@ -35,10 +35,10 @@ enum Attempted {
 pub(super) async fn run(
     means: Means,
     claimed: Arc<Claimed>,
-    listener: Option<Claimable>,
+    listener: Option<Arc<Claimable>>,
 ) -> Outcome {
     let span = means.events.job_span(&claimed.job);
-    let timeout = timeout_of(listener.as_ref());
+    let timeout = timeout_of(listener.as_deref());
     let run = async {
         let mut hanging = Vec::new();
         let attempted = match &listener {
@@ -54,7 +54,7 @@ pub(super) async fn run(
             Attempted::Written => End::Written,
             Attempted::GivenBack => End::GivenBack,
             Attempted::Ended(Verdict::Park(failure)) => {
-                park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
+                park::park(&means, &claimed, listener.as_deref(), failure, &mut hanging).await
             }
             Attempted::Ended(verdict) => verdict.into(),
         };
@@ -64,9 +64,8 @@ pub(super) async fn run(
 }
 
 fn outcome(claimed: &Claimed, end: End, hanging: Vec<Hanging>) -> Outcome {
-    let hold = claimed.hold;
     Outcome {
-        ended: Ended { hold, end },
+        ended: Ended::of(claimed, end),
         hanging,
     }
 }
@@ -81,7 +80,7 @@ pub(super) fn timeout_of(listener: Option<&Claimable>) -> Duration {
 pub(super) async fn conclude_crashed(
     means: Means,
     claimed: Arc<Claimed>,
-    listener: Option<Claimable>,
+    listener: Option<Arc<Claimable>>,
 ) -> Outcome {
     let span = means.events.job_span(&claimed.job);
     let concluding = async {
@@ -92,7 +91,7 @@ pub(super) async fn conclude_crashed(
         let mut hanging = Vec::new();
         let end = match verdict {
             Verdict::Park(failure) => {
-                park::park(&means, &claimed, listener.as_ref(), failure, &mut hanging).await
+                park::park(&means, &claimed, listener.as_deref(), failure, &mut hanging).await
             }
             verdict => match verdict.into() {
                 End::Retry { at, error, .. } => End::Retry {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use events_core::{BoxFuture, ParkReason};
 
-use super::cycle::{self, Scope};
+use super::cycle::{self, Scope, Todo};
 use super::floor::Floors;
 use super::job::{self, Outcome};
 use super::means::Means;
@@ -65,8 +65,7 @@ impl Jobs {
         let mut concluding = Vec::new();
         for claimed in crashed {
             let Some(listener) = self.scope.listener(&claimed).cloned() else {
-                let (hold, end) = (claimed.hold, End::LeftAlone);
-                self.ended.push(Ended { hold, end });
+                self.ended.push(Ended::of(&claimed, End::LeftAlone));
                 continue;
             };
             let claimed = Arc::new(claimed);
@@ -97,10 +96,13 @@ impl Jobs {
     async fn turn(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
         self.ends.move_to(&mut self.ended);
         self.scope.worker = turn.worker;
-        let (ended, running, floors) = (&self.ended, &self.by_queue, &mut self.floors);
-        let (store, scope) = (&self.store, &self.scope);
-        let claimed =
-            cycle::turn(store, scope, ended, turn.free, running, floors, turn.now).await?;
+        let todo = Todo {
+            ended: &self.ended,
+            free: turn.free,
+            running: &self.by_queue,
+            now: turn.now,
+        };
+        let claimed = cycle::turn(&self.store, &self.scope, &todo, &mut self.floors).await?;
         self.ended.clear();
         Ok(self.run(turn.means, claimed))
     }
@@ -111,8 +113,11 @@ impl Jobs {
         let ended = self.ended.iter().map(|ended| ended.hold);
         let known = self.held.keys().copied().chain(ended).collect();
         for hold in cycle::unknown_claims(&self.store, &self.scope, &known).await? {
-            let end = End::GivenBack;
-            self.ended.push(Ended { hold, end });
+            self.ended.push(Ended {
+                hold,
+                ordered: true,
+                end: End::GivenBack,
+            });
         }
         Ok(())
     }
@@ -132,7 +137,7 @@ impl Source for Jobs {
     }
 
     fn claims(&self) -> Vec<String> {
-        self.scope.keys().cloned().collect()
+        self.scope.keys().collect()
     }
 
     fn wants_turn(&self) -> bool {
@@ -178,7 +183,7 @@ impl Source for Jobs {
                 error: format!("the run panicked outside the listener: {error}"),
             },
         };
-        self.ended.push(Ended { hold, end });
+        self.ended.push(Ended::of(&claimed, end));
     }
 
     fn forget_all(&mut self) {

@@ -310,10 +310,8 @@ impl State<'_> {
         }
         // From the begin on a failure leaves open what was committed.
         self.in_doubt = true;
-        // A worker that finds as much as it can run looks for what must run alone when it looks after others.
         self.share.yields = false;
-        if self.is_idle() && (self.alone_waits || self.spare > 0) {
-            self.alone_waits = false;
+        if self.alone_waits && self.is_idle() {
             self.turn_alone().await?;
         }
         if !self.runs.alone && !self.share.yields {
@@ -325,21 +323,32 @@ impl State<'_> {
             terms.places = 0;
         }
         self.sources.turn(&mut self.runs, terms).await?;
+        // What was just pushed comes first: it shall not wait for the look. A worker that always finds something looks
+        // when it looks after others.
+        if self.is_idle() && !self.share.yields {
+            self.turn_alone().await?;
+        }
         if self.is_idle() {
             self.share.rest();
+            if !self.share.yields {
+                self.share.not_alone();
+            }
         }
         self.spare = self.free();
         self.in_doubt = false;
         Ok(())
     }
 
-    /// Takes something that must run alone, where nothing runs here nor in another worker of the process.
+    /// Begins what must run alone, where nothing runs here nor in another worker of the process.
     async fn turn_alone(&mut self) -> Result<(), StoreError> {
+        self.alone_waits = false;
         let terms = self.terms();
         if terms.places == 0 || !self.sources.alone_waits(terms.now).await? {
             return Ok(());
         }
         self.share.yields = !self.share.run_alone();
+        // Others begin nothing more, and it is the first thing here once they have ended.
+        self.alone_waits = self.share.yields;
         if !self.share.yields {
             self.sources.turn_alone(&mut self.runs, terms).await?;
         }

@@ -5,7 +5,8 @@ use events_core::Delivery;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
-use crate::queue::Hold;
+use super::packed;
+use crate::queue::{Hold, TAKEN};
 use crate::store::{self, Columns, StoreError};
 
 /// An item that a worker holds.
@@ -142,21 +143,22 @@ fn read_runs(rows: &[QueryResult]) -> Result<Vec<ClaimableRun>, StoreError> {
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-const TAKEN: &str =
-    "state = 1, fence = fence + 1, attempts = attempts + 1, worker = $1, changed_at = $2";
-
 const COLUMNS: &str = "id, fence, integration_id, run_id, event_name, version, payload, external_id, attempts, \
                        error_kind, expires_at, delivery_id, created_at";
 
 /// The worker has a row: whoever was taken for dead claims nothing.
 const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
 
-/// What may be claimed of a run, those items that have been due longest first. `$3` is the run.
-fn choice(backend: DbBackend, alone: &str) -> String {
+/// What may be claimed of a run, made for what is asked of the items, those first that have been due longest. `$3` is the
+/// run, which must be open or closed as it was when it was found.
+fn choice(backend: DbBackend, what: &str, run: ClaimableRun, alone: bool) -> String {
     let known = known(backend, 5);
+    let alone = if alone { "i.alone" } else { "NOT i.alone" };
+    let state = if run.late { 2 } else { 1 };
     format!(
-        "SELECT i.id FROM events_sync_items AS i WHERE i.state = 0 AND i.run_id = $3 AND i.run_at <= $4 AND {alone} \
-         AND {known} AND {LIVES} ORDER BY i.run_at, i.id LIMIT $6"
+        "SELECT {what} FROM events_sync_items AS i WHERE i.state = 0 AND i.run_id = $3 AND i.run_at <= $4 AND {alone} \
+         AND {known} AND {LIVES} AND EXISTS (SELECT 1 FROM events_sync_runs WHERE id = $3 AND state = {state}) \
+         ORDER BY i.run_at, i.id LIMIT $6"
     )
 }
 
@@ -169,15 +171,6 @@ pub(crate) async fn claim(
     limit: usize,
 ) -> Result<Vec<ClaimedItem>, StoreError> {
     let backend = connection.get_database_backend();
-    let choice = choice(backend, if alone { "i.alone" } else { "NOT i.alone" });
-    let sql = if backend == DbBackend::Postgres {
-        format!(
-            "UPDATE events_sync_items SET {TAKEN} WHERE id = ANY(ARRAY({choice} FOR UPDATE OF i SKIP LOCKED)) \
-             RETURNING {COLUMNS}"
-        )
-    } else {
-        format!("UPDATE events_sync_items SET {TAKEN} WHERE id IN ({choice}) RETURNING {COLUMNS}")
-    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let values: [Value; 6] = [
         terms.worker.into(),
@@ -187,6 +180,21 @@ pub(crate) async fn claim(
         terms.events.into(),
         limit.into(),
     ];
+    let ids = choice(backend, "i.id", run, alone);
+    let sql = if backend == DbBackend::Postgres {
+        format!(
+            "UPDATE events_sync_items SET {TAKEN} WHERE id = ANY(ARRAY({ids} FOR UPDATE OF i SKIP LOCKED)) \
+             RETURNING {COLUMNS}"
+        )
+    } else {
+        let packed = choice(backend, packed::ITEM, run, alone);
+        let taken = packed::take(connection, &packed, &values, terms, run.late).await?;
+        if let Some(mut claimed) = taken {
+            claimed.sort_by_key(|claimed| claimed.hold.id);
+            return Ok(claimed);
+        }
+        format!("UPDATE events_sync_items SET {TAKEN} WHERE id IN ({ids}) RETURNING {COLUMNS}")
+    };
     let rows = store::rows(connection, sql, values).await?;
     let read = |row| read(row, run.late);
     let mut claimed: Vec<ClaimedItem> = rows.iter().map(read).collect::<Result<_, _>>()?;

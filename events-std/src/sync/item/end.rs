@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::claim::ClaimedItem;
 use crate::integration::{Integration, Within};
-use crate::queue::Hold;
+use crate::queue::{Held, Hold};
 use crate::store::{self, StoreError, Tx};
 use crate::sync::decide::MAX_ATTEMPTS;
 use crate::sync::rows::{self, ITEM};
@@ -58,15 +58,15 @@ impl EndedItem {
 }
 
 #[derive(Serialize)]
-struct Held {
+struct Pair {
     i: i64,
     f: i64,
 }
 
 fn list(holds: &[Hold]) -> Result<Value, DbErr> {
-    let held: Vec<Held> = holds
+    let held: Vec<Pair> = holds
         .iter()
-        .map(|hold| Held {
+        .map(|hold| Pair {
             i: hold.id,
             f: hold.fence,
         })
@@ -137,12 +137,13 @@ pub(crate) async fn write(
         }
     }
     let given = "state = 0, attempts = attempts - 1";
-    set_all(tx, given, &given_back, now, None).await?;
-    let done = "state = 2, error = NULL, completed_at = $2";
-    for (run_id, count) in set_all(tx, done, &success, now, Some(&success_runs(ended))).await? {
+    set_all(tx, given, given_back, now, &[]).await?;
+    let done = "state = 2, error = NULL, completed_at = $3";
+    let any_success = !success.is_empty();
+    for (run_id, count) in set_all(tx, done, success, now, &success_runs(ended)).await? {
         note(&mut touched, run_id, count);
     }
-    if !success.is_empty() {
+    if any_success {
         for run_id in supersede(tx, ended, now).await? {
             note(&mut touched, run_id, 0);
         }
@@ -166,41 +167,43 @@ fn success_runs(ended: &[EndedItem]) -> Vec<i64> {
     runs
 }
 
-/// Sets what `set` says for all claims that are still held; with the number of each run, where it is asked for.
+/// Sets what `set` says for all claims that are still held; with the number of each of these runs.
 async fn set_all(
     tx: &Tx,
     set: &str,
-    holds: &[Hold],
+    holds: Vec<Hold>,
     now: DateTime<Utc>,
-    runs: Option<&[i64]>,
-) -> Result<Vec<(i64, usize)>, StoreError> {
-    if holds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let values = [list(holds)?, store::time(now)];
-    let sql = format!(
-        "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $2 FROM {} WHERE events_sync_items.id = held.i \
-         AND events_sync_items.fence = held.f AND events_sync_items.state = 1",
-        held(tx.get_database_backend())
-    );
-    match runs {
-        None => {
-            store::execute(tx, sql, values).await?;
-            Ok(Vec::new())
-        }
-        // Nearly always they are of one run, and the count says all.
-        Some(&[run]) => {
-            let count = store::execute(tx, sql, values).await?;
-            Ok(vec![(run, usize::try_from(count).unwrap_or(usize::MAX))])
-        }
-        Some(_) => {
-            let mut counts = BTreeMap::new();
-            for row in store::rows(tx, format!("{sql} RETURNING run_id"), values).await? {
-                note(&mut counts, row.try_get_by_index(0)?, 1);
+    runs: &[i64],
+) -> Result<BTreeMap<i64, usize>, StoreError> {
+    let backend = tx.get_database_backend();
+    let mut counts = BTreeMap::new();
+    for held in Held::of(holds) {
+        let [ids, fence] = held.values(backend);
+        let values = [ids, fence, store::time(now)];
+        let sql = format!(
+            "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $3 WHERE {}",
+            Held::rows(backend, 1)
+        );
+        match runs {
+            // Nearly always they are of one run, and the count says all.
+            [] | [_] => {
+                let count = store::execute(tx, sql, values).await?;
+                if let [run] = runs {
+                    note(
+                        &mut counts,
+                        *run,
+                        usize::try_from(count).unwrap_or(usize::MAX),
+                    );
+                }
             }
-            Ok(counts.into_iter().collect())
+            _ => {
+                for row in store::rows(tx, format!("{sql} RETURNING run_id"), values).await? {
+                    note(&mut counts, row.try_get_by_index(0)?, 1);
+                }
+            }
         }
     }
+    Ok(counts)
 }
 
 /// Sets what `set` says from `$4` on, if the claim is still held.

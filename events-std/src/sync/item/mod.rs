@@ -3,6 +3,7 @@
 mod chores;
 mod claim;
 mod end;
+mod packed;
 mod run;
 mod source;
 mod timeout;

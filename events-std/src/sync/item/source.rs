@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use events_core::BoxFuture;
@@ -21,6 +21,9 @@ use crate::sync::decide::next_attempt;
 
 /// On a thread, an attempt that can be stopped has so much longer to end by itself than one that blocks.
 const MOMENT: Duration = Duration::from_millis(500);
+
+/// A run that fills all places is claimed from for so long before others are looked for.
+const LOOK_FOR_RUNS: Duration = Duration::from_millis(50);
 
 impl Worker {
     /// Lets it run the items of sync runs too, each in the places that jobs run in; jobs and items take turns where
@@ -61,6 +64,8 @@ struct Items {
     events: String,
     /// The run that was served last: the next ones come before it.
     served: i64,
+    /// The only run that had claimable items, and when that was looked for: as long as it fills all places.
+    again: Option<(ClaimableRun, Instant)>,
     /// The claims that run.
     held: HashMap<Hold, Arc<ClaimedItem>>,
     /// Ends that are not written yet.
@@ -79,6 +84,7 @@ impl Items {
             events: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
             keys,
             served: 0,
+            again: None,
             held: HashMap::new(),
             ended: Vec::new(),
             ends: Ends::default(),
@@ -92,14 +98,29 @@ impl Items {
 
     async fn turn(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
         self.ends.move_to(&mut self.ended);
-        let runs = match turn.free {
-            0 => Vec::new(),
-            _ => claim::claimable_runs(self.store().reader(), turn.now).await?,
+        let runs = match (turn.free, self.again.take()) {
+            (0, _) => Vec::new(),
+            // Under load nearly always the same one has more: whether others wait is looked for now and then.
+            (_, Some((run, looked))) if looked.elapsed() < LOOK_FOR_RUNS => {
+                self.again = Some((run, looked));
+                vec![run]
+            }
+            _ => {
+                let runs = claim::claimable_runs(self.store().reader(), turn.now).await?;
+                self.again = match runs[..] {
+                    [run] => Some((run, Instant::now())),
+                    _ => None,
+                };
+                runs
+            }
         };
         let mut claimed = Vec::new();
         if !runs.is_empty() || !self.ended.is_empty() {
             claimed = self.write_and_claim(turn, runs).await?;
             self.ended.clear();
+        }
+        if claimed.len() < turn.free {
+            self.again = None;
         }
         let mut taken = self.run(turn.means, claimed);
         if self.work.complete.swap(false, Ordering::AcqRel) {

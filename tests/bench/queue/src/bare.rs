@@ -13,7 +13,13 @@ const PAYLOAD: &str = r#"{"number":123456,"text":"some ninety bytes of payload, 
 const COLUMNS: &str = "queue, event, version, listener, payload, run_at";
 
 /// The bare queue.
-pub struct Bare(Store);
+pub struct Bare {
+    store: Store,
+    /// The table that is processed, which rows of it, and what is read of them.
+    table: &'static str,
+    of: &'static str,
+    read: &'static str,
+}
 
 enum Pool<'p> {
     Sqlite(&'p SqlitePool),
@@ -21,39 +27,67 @@ enum Pool<'p> {
 }
 
 impl Bare {
-    /// Makes its table.
+    /// A queue of jobs, with its table.
     pub async fn new(base: &Base) -> Result<Self, Error> {
-        let store = base.store.clone();
-        let id = if store.backend() == DbBackend::Postgres {
+        let queue = Self {
+            store: base.store.clone(),
+            table: "bare_jobs",
+            of: "queue = 'bench'",
+            read: "event, version, listener, payload",
+        };
+        let own = "queue TEXT NOT NULL, event TEXT NOT NULL, version INTEGER NOT NULL, listener TEXT NOT NULL";
+        let ready = "CREATE INDEX bare_ready ON bare_jobs (queue, run_at, id) WHERE state = 0";
+        queue.make(own, &[ready]).await?;
+        Ok(queue)
+    }
+
+    /// The items of a sync run, with their table. The unique index is what tells that a run has an item already.
+    pub async fn of_items(base: &Base) -> Result<Self, Error> {
+        let queue = Self {
+            store: base.store.clone(),
+            table: "bare_items",
+            of: "run_id = 1",
+            read: "event, version, external_id, payload",
+        };
+        let own = "run_id BIGINT NOT NULL, event TEXT NOT NULL, version INTEGER NOT NULL, external_id TEXT, checkpoint TEXT";
+        let once = "CREATE UNIQUE INDEX bare_items_once ON bare_items (run_id, event, external_id)";
+        let ready =
+            "CREATE INDEX bare_items_ready ON bare_items (run_id, run_at, id) WHERE state = 0";
+        queue.make(own, &[once, ready]).await?;
+        Ok(queue)
+    }
+
+    async fn make(&self, own: &str, indexes: &[&str]) -> Result<(), Error> {
+        let (writer, table) = (self.store.writer(), self.table);
+        let id = if self.store.backend() == DbBackend::Postgres {
             "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         } else {
             "INTEGER PRIMARY KEY"
         };
-        for statement in [
-            format!(
-                "CREATE TABLE bare_jobs (id {id}, queue TEXT NOT NULL, event TEXT NOT NULL, version INTEGER NOT NULL, \
-                 listener TEXT NOT NULL, payload TEXT NOT NULL, state SMALLINT NOT NULL DEFAULT 0, run_at BIGINT NOT \
-                 NULL, attempts INTEGER NOT NULL DEFAULT 0, fence BIGINT NOT NULL DEFAULT 0, worker BIGINT)"
-            ),
-            "CREATE INDEX bare_ready ON bare_jobs (queue, run_at, id) WHERE state = 0".to_owned(),
-            "CREATE INDEX bare_running ON bare_jobs (id) WHERE state = 1".to_owned(),
-        ] {
-            store.writer().execute_unprepared(&statement).await?;
+        let make = format!(
+            "CREATE TABLE {table} (id {id}, {own}, payload TEXT NOT NULL, state SMALLINT NOT NULL DEFAULT 0, run_at \
+             BIGINT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, fence BIGINT NOT NULL DEFAULT 0, worker BIGINT)"
+        );
+        let running = format!("CREATE INDEX {table}_running ON {table} (id) WHERE state = 1");
+        writer.execute_unprepared(&make).await?;
+        writer.execute_unprepared(&running).await?;
+        for index in indexes {
+            writer.execute_unprepared(index).await?;
         }
-        Ok(Self(store))
+        Ok(())
     }
 
     fn pool(&self) -> Pool<'_> {
-        if self.0.backend() == DbBackend::Postgres {
-            Pool::Postgres(self.0.writer().get_postgres_connection_pool())
+        if self.store.backend() == DbBackend::Postgres {
+            Pool::Postgres(self.store.writer().get_postgres_connection_pool())
         } else {
-            Pool::Sqlite(self.0.writer().get_sqlite_connection_pool())
+            Pool::Sqlite(self.store.writer().get_sqlite_connection_pool())
         }
     }
 
     /// Forgets all jobs.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.0
+        self.store
             .writer()
             .execute_unprepared("DELETE FROM bare_jobs")
             .await?;
@@ -134,21 +168,77 @@ impl Bare {
         Ok(())
     }
 
+    /// Chunks of items, each a transaction with one statement for many rows, which leaves out what the run has already.
+    pub async fn push_items(&self, items: u32, chunk: u32) -> Result<(), Error> {
+        for start in (0..items).step_by(chunk as usize) {
+            match self.pool() {
+                Pool::Sqlite(pool) => {
+                    let rows: Vec<_> = (0..chunk).map(|_| PAYLOAD).collect();
+                    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                    sea_orm::sqlx::query(
+                        "INSERT INTO bare_items (run_id, event, version, payload, external_id, checkpoint, run_at) \
+                         SELECT 1, 'bench.item', 1, value, CAST($2 + key AS TEXT), CAST($2 + key AS TEXT), 0 \
+                         FROM json_each($1) WHERE TRUE ON CONFLICT (run_id, event, external_id) DO NOTHING",
+                    )
+                    .bind(serde_json::to_string(&rows)?)
+                    .bind(start)
+                    .execute(&mut *tx)
+                    .await?;
+                    tx.commit().await?;
+                }
+                Pool::Postgres(pool) => {
+                    let rows: Vec<String> = (0..chunk).map(|_| PAYLOAD.to_owned()).collect();
+                    let ids: Vec<String> =
+                        (start..start + chunk).map(|id| id.to_string()).collect();
+                    sea_orm::sqlx::query(
+                        "INSERT INTO bare_items (run_id, event, version, payload, external_id, checkpoint, run_at) \
+                         SELECT 1, 'bench.item', 1, p, i, i, 0 FROM unnest($1::text[], $2::text[]) AS item (p, i) \
+                         ON CONFLICT (run_id, event, external_id) DO NOTHING",
+                    )
+                    .bind(rows)
+                    .bind(ids)
+                    .execute(pool)
+                    .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Claims and acknowledges in batches until nothing is left, each in a transaction of its own.
     pub async fn process(&self, batch: u32) -> Result<(), Error> {
+        let (table, of, read) = (self.table, self.of, self.read);
+        let take = format!(
+            "UPDATE {table} SET state = 1, fence = fence + 1, attempts = attempts + 1, worker = 1"
+        );
+        let choose = format!(
+            "SELECT id FROM {table} WHERE state = 0 AND {of} AND run_at <= $1 ORDER BY run_at, id LIMIT $2"
+        );
+        let (claim, held) = match self.pool() {
+            Pool::Sqlite(_) => (
+                format!("{take} WHERE id IN ({choose}) RETURNING id, fence, {read}"),
+                "(SELECT value ->> 0 AS i, value ->> 1 AS f FROM json_each($1)) AS held",
+            ),
+            Pool::Postgres(_) => (
+                format!(
+                    "{take} WHERE id = ANY(ARRAY({choose} FOR UPDATE SKIP LOCKED)) RETURNING id, fence, {read}"
+                ),
+                "unnest($1::bigint[], $2::bigint[]) AS held (i, f)",
+            ),
+        };
+        let end = format!(
+            "UPDATE {table} SET state = 2, worker = NULL FROM {held} WHERE id = held.i AND fence = held.f AND state = 1"
+        );
+        let text = |text: &String| sea_orm::sqlx::AssertSqlSafe(text.clone());
         loop {
             let claimed = match self.pool() {
                 Pool::Sqlite(pool) => {
                     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                    let rows = sea_orm::sqlx::query(
-                        "UPDATE bare_jobs SET state = 1, fence = fence + 1, attempts = attempts + 1, worker = 1 \
-                         WHERE id IN (SELECT id FROM bare_jobs WHERE state = 0 AND queue = 'bench' AND run_at <= $1 \
-                         ORDER BY run_at, id LIMIT $2) RETURNING id, fence, event, version, listener, payload",
-                    )
-                    .bind(i64::MAX)
-                    .bind(i64::from(batch))
-                    .fetch_all(&mut *tx)
-                    .await?;
+                    let rows = sea_orm::sqlx::query(text(&claim))
+                        .bind(i64::MAX)
+                        .bind(i64::from(batch))
+                        .fetch_all(&mut *tx)
+                        .await?;
                     tx.commit().await?;
                     let held: Vec<(i64, i64)> =
                         rows.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -159,27 +249,19 @@ impl Bare {
                     std::hint::black_box(payloads);
                     let list = serde_json::to_string(&held)?;
                     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                    sea_orm::sqlx::query(
-                        "UPDATE bare_jobs SET state = 2, worker = NULL FROM (SELECT value ->> 0 AS i, value ->> 1 AS f \
-                         FROM json_each($1)) AS held WHERE id = held.i AND fence = held.f AND state = 1",
-                    )
-                    .bind(list)
-                    .execute(&mut *tx)
-                    .await?;
+                    sea_orm::sqlx::query(text(&end))
+                        .bind(list)
+                        .execute(&mut *tx)
+                        .await?;
                     tx.commit().await?;
                     held.len()
                 }
                 Pool::Postgres(pool) => {
-                    let rows = sea_orm::sqlx::query(
-                        "UPDATE bare_jobs SET state = 1, fence = fence + 1, attempts = attempts + 1, worker = 1 \
-                         WHERE id = ANY(ARRAY(SELECT id FROM bare_jobs WHERE state = 0 AND queue = 'bench' AND \
-                         run_at <= $1 ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)) \
-                         RETURNING id, fence, event, version, listener, payload",
-                    )
-                    .bind(i64::MAX)
-                    .bind(i64::from(batch))
-                    .fetch_all(pool)
-                    .await?;
+                    let rows = sea_orm::sqlx::query(text(&claim))
+                        .bind(i64::MAX)
+                        .bind(i64::from(batch))
+                        .fetch_all(pool)
+                        .await?;
                     let (ids, fences): (Vec<i64>, Vec<i64>) = rows
                         .iter()
                         .map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1)))
@@ -190,14 +272,11 @@ impl Bare {
                         .sum::<usize>();
                     std::hint::black_box(payloads);
                     let count = ids.len();
-                    sea_orm::sqlx::query(
-                        "UPDATE bare_jobs SET state = 2, worker = NULL FROM unnest($1::bigint[], $2::bigint[]) \
-                         AS held (i, f) WHERE id = held.i AND fence = held.f AND state = 1",
-                    )
-                    .bind(ids)
-                    .bind(fences)
-                    .execute(pool)
-                    .await?;
+                    sea_orm::sqlx::query(text(&end))
+                        .bind(ids)
+                        .bind(fences)
+                        .execute(pool)
+                        .await?;
                     count
                 }
             };

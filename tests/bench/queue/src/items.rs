@@ -1,7 +1,8 @@
 //! A whole sync run, from its start until it is closed, beside the bare statements that any such engine must make: a
-//! multi-row insert of each chunk of 500 items, a claim that counts the attempt and raises a fence, and the
-//! acknowledgement that matches it, a hundred items a transaction. And the same run in four sizes, with the most memory
-//! that its process ever had: each in a process of its own, which is this program again.
+//! multi-row insert of each chunk of 500 items that leaves out what the run has already, by a unique index; a claim that
+//! counts the attempt and raises a fence; and the acknowledgement that matches it, a hundred items a transaction. And the
+//! same run in four sizes, with the most memory that its process ever had: each in a process of its own, which is this
+//! program again.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -108,10 +109,10 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
     let mut rates = [0.0; 2];
     for _ in 0..RUNS {
         let base = Base::new(setting).await?;
-        let floor = Bare::new(&base).await?;
+        let floor = Bare::of_items(&base).await?;
         best(&mut rates[0], ITEMS, sync(&base.store, ITEMS)).await?;
         let least = async {
-            floor.push_batches(ITEMS, CHUNK).await?;
+            floor.push_items(ITEMS, CHUNK).await?;
             floor.process(BATCH).await
         };
         best(&mut rates[1], ITEMS, least).await?;

@@ -129,7 +129,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `unique`, `unique = path` | An equal job that still waits makes this one superfluous. Equal is the payload, or what this `fn(&Event) -> impl Display` gives. |
 /// | `unique_for = "1h"` | How long a job keeps equal ones away at most. |
 /// | `unique_until_start` | It keeps them away only until its first attempt starts, rather than until it ends. |
-/// | `order_by = path` | Jobs for which this `fn(&Event) -> impl Display` gives the same run in the order in which they were dispatched, never two at once. |
+/// | `order_by = path` | Jobs for which this `fn(&Event) -> impl Display` gives the same run in the order in which they were dispatched, never two at once. A sync listener that overruns its timeout, or the grace time of a shutdown, cannot be stopped: what is left of it may run beside the next. |
 /// | `failed = path` | Runs when the job has failed for good: `fn(&Event, &JobFailure, ..)`, sync or async, with a listener's arguments. `&Event` is as in the listener. At least once; exactly once for what it writes through a transaction that it asks for: it has one of its own, in which the job is parked. One that ends its process is begun 5 times at most. |
 /// | `on_missing = "fail"`, `"discard"` | What happens to the job if a model is gone. |
 ///

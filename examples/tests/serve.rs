@@ -1,9 +1,11 @@
 //! The main example as a server, asked as the README asks it.
 
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::{fs, iter};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+use std::{fs, iter, thread};
 
 use serde_json::Value;
 
@@ -22,7 +24,7 @@ fn sqlite(name: &str) -> String {
 
 struct Server {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
     said: BufReader<ChildStderr>,
     /// Without the path.
     url: String,
@@ -41,24 +43,33 @@ impl Server {
         let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut first = String::new();
         said.read_line(&mut first).expect("text");
+        let (line, lines) = channel();
+        thread::spawn(move || {
+            let mut read = BufReader::new(stdout).lines().map_while(Result::ok);
+            read.try_for_each(|read| line.send(read))
+        });
         let url = first.trim_end().strip_prefix("listening on ");
         let url = url.and_then(|url| url.strip_suffix("/integrations/github/webhook"));
         Self {
             url: url.unwrap_or_else(|| panic!("{first}")).to_owned(),
-            lines: BufReader::new(stdout).lines(),
+            lines,
             said,
             child,
         }
     }
 
     /// The next event that is printed; none where the output has ended.
-    fn next(&mut self) -> Option<Value> {
-        let line = self.lines.next()?.expect("text");
+    fn next(&self) -> Option<Value> {
+        let line = match self.lines.recv_timeout(Duration::from_mins(1)) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => panic!("it has said nothing for a minute"),
+        };
         Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
 
     /// Reads until an event of this name is printed.
-    fn hear(&mut self, name: &str) -> Value {
+    fn hear(&self, name: &str) -> Value {
         let heard = iter::from_fn(|| self.next()).find(|line| line["event"] == name);
         heard.unwrap_or_else(|| panic!("the program ended without {name}"))
     }
@@ -87,6 +98,14 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    /// A test that failed leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// The lines of the README that send a delivery.
 fn script() -> String {
     let blocks = README.split("```sh\n").skip(1);
@@ -106,7 +125,7 @@ fn a_signed_delivery_becomes_an_event_and_sigterm_ends_it_cleanly() {
     if !is_there("curl") || !is_there("openssl") {
         return events_tests::skip("the README's delivery: there is no curl, or no openssl");
     }
-    let mut server = Server::start(&sqlite("served.db"));
+    let server = Server::start(&sqlite("served.db"));
     assert_eq!(server.ask(|script| script), r#"{"status":"queued"}"#);
     let received = server.hear("webhook.received");
     assert_eq!(received["payload"]["event_type"], "issues", "{received}");
@@ -131,8 +150,8 @@ fn a_second_start_goes_on_with_the_first_ones_store() {
         return events_tests::skip("a second start: there is no curl, or no openssl");
     }
     let store = sqlite("served_twice.db");
-    let mut server = Server::start(&store);
-    server.ask(|script| script);
+    let server = Server::start(&store);
+    assert_eq!(server.ask(|script| script), r#"{"status":"queued"}"#);
     server.hear("github.issue");
     assert!(server.stop().0.success());
     // It is the same integration: what it has had is a duplicate.

@@ -11,6 +11,7 @@ mod kill;
 #[path = "../engine/kit.rs"]
 mod kit;
 mod limits;
+mod log;
 mod operate;
 mod peers;
 mod process;

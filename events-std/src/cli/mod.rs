@@ -274,8 +274,13 @@ fn integrations_of(events: &Events) -> Result<Integrations, CommandError> {
     Ok(events.scope_sync(Integrations::current)?)
 }
 
-/// Ends when the process is asked to stop. From the call on, not from the first await, the signals are ours.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
+/// Ends when the process is asked to stop, by Ctrl-C or a termination signal: for whatever a program runs beside the
+/// subcommands. From the call on, not from the first await, the signals are ours.
+///
+/// # Errors
+///
+/// If the signals cannot be listened to.
+pub fn stopped() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

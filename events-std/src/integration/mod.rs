@@ -3,6 +3,11 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod age;
+#[cfg(all(
+    any(feature = "oauth-loopback", feature = "webhooks"),
+    any(feature = "sqlite", feature = "postgres")
+))]
+mod apart;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod builder;
 #[cfg_attr(
@@ -38,6 +43,11 @@ mod new;
 mod provider;
 mod rate;
 mod record;
+#[cfg(all(
+    any(feature = "oauth-loopback", feature = "webhooks"),
+    any(feature = "sqlite", feature = "postgres")
+))]
+mod refusals;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod registry;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

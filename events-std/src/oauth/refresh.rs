@@ -7,8 +7,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use events_core::AfterCommit;
 use serde_json::Value;
-use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
 
 use super::lease::{self, Lease, Taken};
 use super::tokens::{ACCESS_TOKEN, EXPIRES_AT, REFRESH_TOKEN};
@@ -196,8 +194,7 @@ impl Integrations {
     async fn refresh_apart(&self, lease: Lease, seen: String) -> Result<Refreshed, OAuthError> {
         let engine = self.with_events(&self.events());
         let work = async move { engine.refresh_under(lease, &seen).await };
-        let work = self.events().scope(work).in_current_span();
-        let Ok(ended) = tokio::spawn(work.with_current_subscriber()).await else {
+        let Ok(ended) = self.apart(work).await else {
             lease
                 .end(self.store().writer(), Some("the provider's code panicked"))
                 .await?;

@@ -1,11 +1,11 @@
 //! What is refused: each reason has its status, is counted and is logged, without anything secret.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde_json::json;
+use tokio::task::JoinError;
 
 use super::OAuthError;
 use super::failure::code_or_unknown;
@@ -65,6 +65,13 @@ impl From<OAuthError> for Refusal {
             OAuthError::Panicked => Self::Panicked,
             error => Self::Provider(error),
         }
+    }
+}
+
+/// What ran in a task of its own fell over.
+impl From<JoinError> for Refusal {
+    fn from(_: JoinError) -> Self {
+        Self::Panicked
     }
 }
 
@@ -135,7 +142,7 @@ impl Refusal {
     /// Counts and logs it, and answers.
     pub(super) fn answer(&self, integrations: &Integrations, integration: Option<i64>) -> Response {
         let (status, reason, told) = self.told();
-        integrations.part::<Refusals>().count(reason);
+        integrations.count_refusal::<Refusal>(reason);
         tracing::warn!(
             integration,
             reason,
@@ -148,24 +155,11 @@ impl Refusal {
     }
 }
 
-/// How often each reason was given in this process.
-#[derive(Debug, Default)]
-struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
-
-impl Refusals {
-    fn count(&self, reason: &'static str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(reason).or_default() += 1;
-    }
-}
-
 impl Integrations {
     /// How many requests of OAuth this process refused, by reason, as `foreign_session`: for a monitor. Each was also
     /// logged.
     #[must_use]
     pub fn oauth_refusals(&self) -> BTreeMap<&'static str, u64> {
-        let refusals = self.part::<Refusals>();
-        let counts = refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.clone()
+        self.refusals::<Refusal>()
     }
 }

@@ -1,8 +1,5 @@
 //! An authorization is taken back: at the provider first, then here.
 
-use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
-
 use super::lease::{self, Lease, Taken};
 use super::refresh::{LONGEST, Stored};
 use super::tokens::{ACCESS_TOKEN, EXPIRES_AT, REFRESH_TOKEN};
@@ -54,8 +51,7 @@ impl Integrations {
             }
             ended
         };
-        let work = self.events().scope(work).in_current_span();
-        let Ok(ended) = tokio::spawn(work.with_current_subscriber()).await else {
+        let Ok(ended) = self.apart(work).await else {
             lease.end(self.store().writer(), None).await?;
             return Err(OAuthError::Panicked);
         };

@@ -10,8 +10,6 @@ use axum::routing::MethodRouter;
 use events_core::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
 
 use super::authorize::Answered;
 use super::refusal::Refusal;
@@ -183,7 +181,7 @@ impl Desk {
         let session = Session::of(&parts.headers, is_https).unwrap_or_else(Session::new);
         let cookie = session.cookie(is_https);
         let integrations = self.integrations.clone();
-        let to = to_its_end(&integrations, async move {
+        let to = integrations.apart(async move {
             let page = self.page(&parts)?;
             let action = OAuthAction::Connect;
             let integration = self.allowed(id, &parts, action).await?;
@@ -193,7 +191,7 @@ impl Desk {
                 .begin_authorization(&integration, &session, &page, callback)
                 .await
         });
-        let mut answer = found(&to.await?)?;
+        let mut answer = found(&to.await??)?;
         let cookie = HeaderValue::from_str(&cookie).map_err(|_| Refusal::Panicked)?;
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
         Ok(answer)
@@ -211,12 +209,12 @@ impl Desk {
         let session = Session::of(request.headers(), self.checked.is_https);
         let callback = self.checked.callback.clone();
         let integrations = self.integrations.clone();
-        let page = to_its_end(&integrations, async move {
+        let page = integrations.apart(async move {
             self.integrations
                 .complete_authorization(answered, session, callback)
                 .await
         });
-        found(&page.await?)
+        found(&page.await??)
     }
 
     async fn revoke(self, id: Option<i64>, request: Request) -> Result<Response, Refusal> {
@@ -228,16 +226,16 @@ impl Desk {
             return Err(Refusal::ForeignOrigin);
         }
         let integrations = self.integrations.clone();
-        let page = to_its_end(&integrations, async move {
+        let page = integrations.apart(async move {
             let page = self.page(&parts)?;
             let action = OAuthAction::Disconnect;
             let integration = self.allowed(id, &parts, action).await?;
             self.integrations
                 .revoke_authorization(integration.id)
                 .await?;
-            Ok(page)
+            Ok::<_, Refusal>(page)
         });
-        found(&page.await?)
+        found(&page.await??)
     }
 
     /// The integration, if whoever asks may do this with it.
@@ -297,14 +295,4 @@ fn sealed(mut answer: Response) -> Response {
     let no_referrer = HeaderValue::from_static("no-referrer");
     headers.insert(header::REFERRER_POLICY, no_referrer);
     answer
-}
-
-/// Runs a block in a task of its own: it comes to its end though the client hangs up, and a panic ends it alone.
-async fn to_its_end<T: Send + 'static>(
-    integrations: &Integrations,
-    block: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    let block = integrations.events().scope(block).in_current_span();
-    let ended = tokio::spawn(block.with_current_subscriber()).await;
-    ended.unwrap_or(Err(Refusal::Panicked))
 }

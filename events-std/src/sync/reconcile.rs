@@ -60,8 +60,8 @@ struct Folded {
 }
 
 impl Integrations {
-    /// Reconciles every run whose last item has ended, and whose provider this program knows; how many. Workers and schedulers call this: whoever comes first
-    /// does it, and the others find nothing to do.
+    /// Reconciles every run whose last item has ended, and whose provider this program knows; how many. Workers and
+    /// schedulers call this: whoever comes first does it, and the others find nothing to do.
     ///
     /// # Errors
     ///

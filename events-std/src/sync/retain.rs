@@ -60,18 +60,17 @@ impl Integrations {
             if rows.is_empty() {
                 break;
             }
-            if spared.is_none() {
-                spared = Some(self.pointed_at().await?);
-            }
+            let kept = match spared.take() {
+                Some(kept) => kept,
+                None => self.pointed_at().await?,
+            };
             for row in &rows {
                 last = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-                if !spared
-                    .as_ref()
-                    .is_some_and(|spared| spared.contains(&last.1))
-                {
+                if !kept.contains(&last.1) {
                     forgotten += self.forget_run(last.1).await?;
                 }
             }
+            spared = Some(kept);
             if rows.len() < PAGE {
                 break;
             }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use events_core::{BoxError, Job, PushError};
+use events_core::{Job, PushError};
 use sea_orm::Value;
 
 use super::process::{LISTENER, shortened, unique_key};
@@ -148,41 +148,22 @@ impl Integrations {
             webhook.provider_delivery_id.clone(),
             webhook.event_type.clone(),
         );
-        let handled = self.apart(integration, webhook).await;
-        let status = if handled.is_ok() { "success" } else { "failed" };
+        let (engine, owner) = (self.with_events(&self.events()), integration.id);
+        let handling = async move { engine.handle_webhook(integration, webhook, None).await };
+        // A panic is the handler's failure.
+        let handled = self.apart(handling).await;
+        let handled = handled.unwrap_or_else(|panicked| Err(panicked.into()));
         let spent = (self.events().now() - began).num_milliseconds();
-        let (error, id) = match handled {
-            Ok(id) => (None, id),
-            Err((error, id)) => (Some(shortened(&error.to_string())), id),
-        };
+        let error = handled.err().map(|error| shortened(&error.to_string()));
+        let status = if error.is_none() { "success" } else { "failed" };
         let log = IntegrationLog {
             external_id: Some(delivery_id),
             summary: event_type,
             error,
             duration_ms: u64::try_from(spent).ok(),
-            ..IntegrationLog::new(id, "webhook_replay", Direction::Inbound, status)
+            ..IntegrationLog::new(owner, "webhook_replay", Direction::Inbound, status)
         };
         Ok(self.log_operation(log).await?)
-    }
-
-    /// Runs the handler in a task of its own, so that a panic is its failure. Gives the integration's id beside what it
-    /// says.
-    async fn apart(
-        &self,
-        integration: Integration,
-        webhook: IntegrationWebhook,
-    ) -> Result<i64, (BoxError, i64)> {
-        use tracing::Instrument;
-        use tracing::instrument::WithSubscriber;
-
-        let (engine, id) = (self.with_events(&self.events()), integration.id);
-        let handling = async move { engine.handle_webhook(integration, webhook, None).await };
-        let handling = self.events().scope(handling).in_current_span();
-        match tokio::spawn(handling.with_current_subscriber()).await {
-            Ok(Ok(())) => Ok(id),
-            Ok(Err(error)) => Err((error, id)),
-            Err(error) => Err((error.into(), id)),
-        }
     }
 
     async fn integration_of(

@@ -1,12 +1,12 @@
 //! What is not accepted: each reason has its status, is counted and is logged, without anything secret.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use axum::response::{IntoResponse, Response};
 use events_core::BoxError;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
+use tokio::task::JoinError;
 
 use super::Refused;
 use crate::integration::{IntegrationError, Integrations};
@@ -45,6 +45,13 @@ pub(super) enum Refusal {
 impl From<IntegrationError> for Refusal {
     fn from(error: IntegrationError) -> Self {
         Self::Failed(error)
+    }
+}
+
+/// What ran in a task of its own fell over.
+impl From<JoinError> for Refusal {
+    fn from(_: JoinError) -> Self {
+        Self::Panicked
     }
 }
 
@@ -118,7 +125,7 @@ impl Refusal {
     /// Counts and logs it, and answers.
     pub(super) fn answer(&self, integrations: &Integrations, asked: &Asked) -> Response {
         let reason = self.reason();
-        integrations.part::<Refusals>().count(reason);
+        integrations.count_refusal::<Refusal>(reason);
         let status = self.status();
         tracing::warn!(
             provider = asked.provider.as_deref(),
@@ -145,23 +152,10 @@ pub(super) struct Asked {
     pub(super) integration: Option<i64>,
 }
 
-/// How often each reason was given in this process.
-#[derive(Debug, Default)]
-struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
-
-impl Refusals {
-    fn count(&self, reason: &'static str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(reason).or_default() += 1;
-    }
-}
-
 impl Integrations {
     /// How many webhooks this process refused, by reason, as `wrong_signature`: for a monitor. Each was also logged.
     #[must_use]
     pub fn webhook_refusals(&self) -> BTreeMap<&'static str, u64> {
-        let refusals = self.part::<Refusals>();
-        let counts = refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.clone()
+        self.refusals::<Refusal>()
     }
 }

@@ -9,8 +9,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
-use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
 
 use super::accept::{Accepted, accept, candidates, capability};
 use super::process::is_processed_by;
@@ -128,11 +126,11 @@ async fn deliver(
     let (head, body) = request.into_parts();
     let body = read(&head.headers, body).await?;
     let engine = integrations.with_events(&integrations.events());
-    let accepted = to_its_end(integrations, async move {
+    let accepted = integrations.apart(async move {
         let id = named.id.as_deref();
         accept(&engine, &named.provider, id, &head.headers, &body).await
     });
-    let status = match accepted.await? {
+    let status = match accepted.await?? {
         Accepted::Queued => "queued",
         Accepted::Duplicate => "duplicate",
     };
@@ -149,7 +147,7 @@ async fn challenge(
 ) -> Result<Response, Refusal> {
     let challenge = Challenge::new(request.uri().query().unwrap_or_default());
     let engine = integrations.with_events(&integrations.events());
-    let answered = to_its_end(integrations, async move {
+    let answered = integrations.apart(async move {
         let webhooks = capability(&engine, &named.provider)?;
         let candidates = candidates(&engine, &named.provider, named.id.as_deref()).await?;
         if candidates.is_empty() {
@@ -160,9 +158,9 @@ async fn challenge(
                 return Ok(Some(answer));
             }
         }
-        Ok(None)
+        Ok::<_, Refusal>(None)
     });
-    let Answer { content_type, body } = answered.await?.ok_or(Refusal::NoAnswer)?;
+    let Answer { content_type, body } = answered.await??.ok_or(Refusal::NoAnswer)?;
     let headers = [
         (header::CONTENT_TYPE, content_type),
         // What the provider echoes may be a stranger's: no browser takes it for a page.
@@ -189,14 +187,4 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, Refu
         }
     }
     Err(Refusal::TooLarge)
-}
-
-/// Runs a block in a task of its own: it comes to its end though the client hangs up, and a panic ends it alone.
-async fn to_its_end<T: Send + 'static>(
-    integrations: &Integrations,
-    block: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    let block = integrations.events().scope(block).in_current_span();
-    let ended = tokio::spawn(block.with_current_subscriber()).await;
-    ended.unwrap_or(Err(Refusal::Panicked))
 }

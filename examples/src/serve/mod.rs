@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use events_core::EventsBuilder;
-use events_std::{Worker, webhook};
+use events_std::{Worker, cli, webhook};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<(), Error> {
     if secret.is_empty() {
         return Err(format!("say which secret GitHub signs with: set {SECRET}").into());
     }
-    let stopped = server::stopped()?;
+    let stopped = cli::stopped()?;
     let hub = hub::connect(&app.integrations, secret).await?;
     state::<Report>(app)?.be_silent();
     state::<Feed>(app)?.open();

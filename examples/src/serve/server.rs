@@ -1,7 +1,6 @@
 //! The connections: hyper by hand, for `axum::serve` gives a client all the time it wants for its headers.
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -48,28 +47,4 @@ pub(super) async fn serve(
     }
     drop(listener);
     let _ = tokio::time::timeout(LAST, open.shutdown()).await;
-}
-
-/// Ends when the process is asked to stop. From the call on, not from the first await, the signals are ours.
-#[cfg(unix)]
-pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Ends at Ctrl-C.
-#[cfg(not(unix))]
-pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

@@ -4,7 +4,8 @@
 //! another.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -17,18 +18,16 @@ struct Workers {
     running: Vec<u64>,
     /// The one that runs something alone, or waits for the others to end so that it can.
     alone: Option<u64>,
-    /// How many have entered, by which each has its number.
-    entered: u64,
 }
 
-/// By store. An entry stays: a process has few stores, and each entry is small.
-type Stores = BTreeMap<usize, Workers>;
-
-static STORES: Mutex<Stores> = Mutex::new(Stores::new());
-
-fn stores() -> MutexGuard<'static, Stores> {
-    STORES.lock().unwrap_or_else(PoisonError::into_inner)
+impl Workers {
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.alone.is_none()
+    }
 }
+
+/// By store: those whose workers run something.
+static STORES: Mutex<BTreeMap<usize, Workers>> = Mutex::new(BTreeMap::new());
 
 /// One worker's part. It ends with the worker.
 pub(super) struct Share {
@@ -41,21 +40,23 @@ pub(super) struct Share {
 
 impl Share {
     pub(super) fn of(store: &Store) -> Self {
-        let mut share = Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
             store: store.pushed().clone(),
-            number: 0,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             yields: false,
-        };
-        share.number = share.with(|workers| {
-            workers.entered += 1;
-            workers.entered
-        });
-        share
+        }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Workers) -> T) -> T {
         let store = Arc::as_ptr(&self.store).addr();
-        look(stores().entry(store).or_default())
+        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = stores.entry(store).or_default();
+        let seen = look(workers);
+        if workers.is_idle() {
+            stores.remove(&store);
+        }
+        seen
     }
 
     /// Whether it may run something beside what else runs; then it counts as running something until it rests.

@@ -1,5 +1,6 @@
 //! The main example as a server, asked as the README asks it.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -25,6 +26,8 @@ fn sqlite(name: &str) -> String {
 struct Server {
     child: Child,
     lines: Receiver<String>,
+    /// Events that were printed before the one that was asked for: jobs run side by side.
+    passed: RefCell<Vec<Value>>,
     said: BufReader<ChildStderr>,
     /// Without the path.
     url: String,
@@ -53,6 +56,7 @@ impl Server {
         Self {
             url: url.unwrap_or_else(|| panic!("{first}")).to_owned(),
             lines,
+            passed: RefCell::default(),
             said,
             child,
         }
@@ -68,10 +72,19 @@ impl Server {
         Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
 
-    /// Reads until an event of this name is printed.
+    /// The next event of this name, read until it is printed.
     fn hear(&self, name: &str) -> Value {
-        let heard = iter::from_fn(|| self.next()).find(|line| line["event"] == name);
-        heard.unwrap_or_else(|| panic!("the program ended without {name}"))
+        let mut passed = self.passed.borrow_mut();
+        if let Some(at) = passed.iter().position(|event| event["event"] == name) {
+            return passed.remove(at);
+        }
+        loop {
+            match self.next() {
+                Some(event) if event["event"] == name => return event,
+                Some(event) => passed.push(event),
+                None => panic!("the program ended without {name}"),
+            }
+        }
     }
 
     /// Sends what the README sends, after the shell's own change to its text; the answer.

@@ -50,7 +50,12 @@ fn a_row_that_cannot_be_read_is_parked_and_the_others_run() {
             store.writer().execute_unprepared(&damage).await.unwrap();
         }
         Worker::new(&events, &store).drain().await.unwrap();
-        let mut ran = events.state::<Mutex<Vec<u32>>>().unwrap().lock().unwrap().clone();
+        let mut ran = events
+            .state::<Mutex<Vec<u32>>>()
+            .unwrap()
+            .lock()
+            .unwrap()
+            .clone();
         ran.sort_unstable(); // jobs of two keys run side by side
         assert_eq!(ran, [1, 6]);
         assert_eq!(states(&store).await, [0, 0, 2, 4]);

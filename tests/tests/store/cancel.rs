@@ -137,6 +137,8 @@ async fn a_savepoint_that_is_left_anywhere_is_kept_or_undone(database: Database)
                 let savepoint = tx.savepoint(async |tx| {
                     note(tx, &format!("{name} in")).await?;
                     tx.dispatch(&Left(number)).await.unwrap();
+                    // However fast the database answers, here it can be left.
+                    tokio::task::yield_now().await;
                     Ok::<_, StoreError>(())
                 });
                 GiveUp {

@@ -3,9 +3,13 @@
 //! store, and an operator's subcommands serve them all.
 
 mod deliveries;
+mod github;
 mod serve;
+mod server;
+mod sign;
 mod story;
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,8 +25,10 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Plays the story of a helpdesk that syncs tickets, or turns webhook deliveries into events.
 #[derive(Parser)]
 struct Args {
-    /// Turn deliveries of GitHub webhooks into events instead: a file with one JSON object a line, `headers` and `body`,
-    /// the body as a string. A few of our own without a file.
+    /// Send deliveries of GitHub through the webhook route instead, and see the events that they become: a file with one
+    /// JSON object a line, `headers` and `body`, the body as a string. Each is signed anew. The last line tells how many
+    /// were read, how many the route has accepted, and so dispatches, and how many it refused, or were no deliveries. A
+    /// few of our own without a file.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "an option whose value may be missing")]
     deliveries: Option<Option<PathBuf>>,
@@ -154,11 +160,16 @@ impl App {
             .state(timeline)
             .queue(store.queue())
             .expect_listeners_from("helpdesk-listeners");
-        let events = serve::states(deliveries::states(story::states(builder))).build()?;
+        let events = serve::states(github::states(story::states(builder))).build()?;
         Ok(Self {
             integrations: engine.with_events(&events),
             store: store.clone(),
             events,
         })
+    }
+    /// A state that listeners ask for.
+    fn state<T: Any + Send + Sync>(&self) -> Result<&T, Error> {
+        let state = self.events.state::<T>();
+        Ok(state.ok_or("the dispatcher has it from its builder")?)
     }
 }

@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use events_core::{BoxError, Event, Events, listener};
+use events_std::{Store, Tx};
 use sea_orm::{ConnectionTrait, Database};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_helpdesk");
@@ -150,27 +152,27 @@ fn with_a_store_the_jobs_are_rows_and_end_the_same_way() {
         printed.contains("paged about dependabot_alert, created: High"),
         "{printed}"
     );
-    assert_eq!(standing(&drain(&store)), [0, 2, 0]);
+    // Of each delivery the announcement and the processing, and two pages.
+    assert_eq!(standing(&drain(&store)), [0, 9 * 2 + 2, 0]);
 }
 
-/// Killed at random points while it dispatches, and while it works: every alert whose dispatch was heard of is paged.
+/// Killed at random points while it sends and works, and while it works alone: about every alert that was answered
+/// somebody is paged.
 fn survives(store: &str, name: &str) {
-    const ALERTS: usize = 300;
+    const ALERTS: usize = 150;
     const ROUNDS: usize = 5;
     let mut dice = Dice::new();
     let mut said = Vec::new();
-    let mut dispatched = BTreeSet::new();
+    let mut answered = BTreeSet::new();
     for round in 0..ROUNDS {
         let from = round * ALERTS;
         let file = alerts(&format!("{name}.jsonl"), from, ALERTS);
-        let mut dispatching = Running::start(&["--store", store, "--deliveries", &file]);
-        // Each dispatch is a line, and so is each run by its own worker, which comes after all dispatches.
-        let point = 1 + dice.below(ALERTS + ALERTS / 2);
-        dispatching.hear(point);
-        let lines = dispatching.kill();
-        let heard = lines.iter().filter(|line| line.contains(" audit ")).count();
-        assert!(heard >= point.min(ALERTS), "the program ended early");
-        dispatched.extend(from..from + heard);
+        let mut sending = Running::start(&["--store", store, "--deliveries", &file]);
+        // Each alert makes some lines: it is sent, processed, audited, paged.
+        sending.hear(1 + dice.below(4 * ALERTS));
+        let lines = sending.kill();
+        let queued = lines.iter().filter(|line| line.ends_with(": queued"));
+        answered.extend(from..from + queued.count());
         said.extend(lines);
 
         let mut working = Running::start(&["--store", store, "work", "--drain"]);
@@ -180,15 +182,15 @@ fn survives(store: &str, name: &str) {
     let last = drain(store);
     let [pending, done, parked] = standing(&last);
     assert_eq!((pending, parked), (0, 0), "{last}");
-    assert!(done >= dispatched.len(), "{done} < {}", dispatched.len());
     let paged = paged(said.iter().map(String::as_str).chain(last.lines()));
-    let missing: Vec<_> = dispatched.difference(&paged).collect();
-    assert!(missing.is_empty(), "{missing:?}");
-    assert_eq!(paged.len(), done, "one job for each alert");
+    let missing: Vec<_> = answered.difference(&paged).collect();
+    assert!(!answered.is_empty() && missing.is_empty(), "{missing:?}");
+    // Announced, processed and paged; processed once more where the process was killed meanwhile.
+    assert!(done >= 3 * paged.len(), "{done} < 3 * {}", paged.len());
 }
 
 #[test]
-fn what_a_killed_process_dispatched_is_run_by_the_next() {
+fn what_a_killed_process_has_accepted_is_run_by_the_next() {
     survives(&sqlite("killed.db"), "killed");
 }
 
@@ -214,18 +216,46 @@ fn so_it_is_on_postgres() {
     administer(format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
-#[cfg(unix)]
-#[test]
-fn a_drain_that_is_told_to_stop_says_what_is_left() {
-    const ALERTS: usize = 3_000;
-    let store = sqlite("stopped.db");
-    let file = alerts("stopped.jsonl", 0, ALERTS);
-    // Killed when all is dispatched. More than a pipe holds is not said yet, so that much has not run.
-    let mut dispatching = Running::start(&["--store", &store, "--deliveries", &file]);
-    dispatching.hear(ALERTS);
-    dispatching.kill();
+/// Another program of the same store, that raises the same alerts.
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "github.security_alert")]
+struct Alert {
+    source: String,
+    action: String,
+    severity: String,
+}
 
-    let mut draining = Running::start(&["--store", &store, "work", "--drain"]);
+#[listener(
+    Alert,
+    queue = "alerts",
+    name = "helpdesk::github::listeners::page_on_call"
+)]
+fn runs_elsewhere(_: &Alert) {}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_drain_that_is_told_to_stop_says_what_is_left() {
+    // More than a pipe holds is not said yet when it is told, so that much has not run.
+    const ALERTS: usize = 3_000;
+    let address = sqlite("stopped.db");
+    let store = Store::connect(&address).await.expect("a store");
+    let events = Events::builder().only_linked_in(module_path!());
+    let events = events.queue(store.queue()).build().expect("wired");
+    let store = store.with_events(&events);
+    let pushed = store.transaction(async |tx: &Tx| {
+        for number in 0..ALERTS {
+            tx.dispatch(&Alert {
+                source: "dependabot_alert".to_owned(),
+                action: format!("created-{number}"),
+                severity: "high".to_owned(),
+            })
+            .await?;
+        }
+        Ok::<_, BoxError>(())
+    });
+    pushed.await.expect("they are pushed");
+
+    let mut draining = Running::start(&["--store", &address, "work", "--drain"]);
     draining.hear(20);
     let pid = draining.child.id().to_string();
     let told = Command::new("kill").args(["-TERM", &pid]).status();
@@ -233,7 +263,7 @@ fn a_drain_that_is_told_to_stop_says_what_is_left() {
     let (status, lines) = draining.end();
     assert!(status.success(), "{status}");
     let [pending, done, parked] = standing(&lines.join("\n"));
-    assert!(pending > 0 && done >= 19, "{pending}, {done}");
+    assert!(pending > 0 && done > 0, "{pending}, {done}");
     assert_eq!(parked, 0);
-    assert_eq!(standing(&drain(&store)), [0, ALERTS, 0]);
+    assert_eq!(standing(&drain(&address)), [0, ALERTS, 0]);
 }

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use events_core::{Attempt, Events, State, listener};
+use events_core::{Attempt, State, listener};
 use events_std::{HealthStatus, IntegrationHealthChanged};
 
-use crate::Timeline;
+use crate::Teller;
 
 /// Calls people. Its line is busy when it is called first.
 #[derive(Debug, Default)]
@@ -32,8 +32,7 @@ async fn page_on_call(
     event: &IntegrationHealthChanged,
     pager: &State<Pager>,
     attempt: Attempt,
-    events: Events,
-    timeline: &State<Timeline>,
+    teller: Teller<'_>,
 ) -> Result<(), Busy> {
     let called = pager.call().await;
     let integration = &event.integration.name;
@@ -41,7 +40,7 @@ async fn page_on_call(
         Ok(()) => format!("on call is paged: `{integration}` is {}", event.new_status),
         Err(busy) => format!("attempt {}: {busy}", attempt.number),
     };
-    timeline.line(events.now(), "page_on_call", &what);
+    teller.tell_of("page_on_call", &what);
     called
 }
 

@@ -10,4 +10,4 @@ mod timeline;
 
 pub use alert::Pager;
 pub use desk::Desk;
-pub use timeline::Timeline;
+pub use timeline::{Teller, Timeline};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use events_core::{AnyEvent, Events, State, listener};
+use events_core::{AnyEvent, BoxError, Context, FromContext, Needs, State, listener};
 use events_std::{
     IntegrationCreated, IntegrationDisabled, IntegrationHealthChanged, IntegrationSynced,
     OAuthCompleted, OAuthRevoked, OperationCompleted, OperationFailed, OperationStarted,
@@ -34,6 +34,15 @@ impl Timeline {
         self.print(&format!("{}  {who:<27} {what}", at.format("%H:%M:%S")));
     }
 
+    /// A line about a failure: on the standard error, where nothing else is told.
+    pub fn failure(&self, at: DateTime<Utc>, who: &str, what: &str) {
+        if self.aloud {
+            self.line(at, who, what);
+        } else {
+            eprintln!("{who}: {what}");
+        }
+    }
+
     /// A line that begins something new.
     pub fn title(&self, at: DateTime<Utc>, what: &str) {
         self.print(&format!("\n{}  {what}", at.format("%H:%M:%S")));
@@ -48,78 +57,107 @@ impl Timeline {
     }
 }
 
-/// What a listener needs to tell of its event.
-fn tell(event: &impl AnyEvent, events: &Events, timeline: &Timeline, what: &str) {
-    timeline.line(events.now(), event.name(), what);
+/// How a listener tells of its event: an argument that it asks for.
+pub struct Teller<'a> {
+    event: &'a dyn AnyEvent,
+    at: DateTime<Utc>,
+    timeline: &'a Timeline,
+}
+
+impl<'a> FromContext<'a> for Teller<'a> {
+    fn needs(needs: &mut Needs) {
+        needs.state::<Timeline>();
+    }
+
+    fn from_context(cx: &Context<'a>) -> Result<Self, BoxError> {
+        let timeline: &State<Timeline> = cx.state().ok_or("there is no timeline")?;
+        Ok(Self {
+            event: cx.event(),
+            at: cx.events().now(),
+            timeline,
+        })
+    }
+}
+
+impl Teller<'_> {
+    /// A line about the event.
+    pub fn tell(&self, what: &str) {
+        self.timeline.line(self.at, self.event.name(), what);
+    }
+
+    /// A line about what somebody does about it.
+    pub fn tell_of(&self, who: &str, what: &str) {
+        self.timeline.line(self.at, who, what);
+    }
 }
 
 #[listener]
-fn created(event: &IntegrationCreated, events: Events, timeline: &State<Timeline>) {
+fn created(event: &IntegrationCreated, teller: Teller<'_>) {
     let integration = &event.integration;
     let what = format!("`{}` of {}", integration.name, integration.provider);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn connected(event: &OAuthCompleted, events: Events, timeline: &State<Timeline>) {
+fn connected(event: &OAuthCompleted, teller: Teller<'_>) {
     let what = format!("`{}` is authorized", event.integration.name);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn disconnected(event: &OAuthRevoked, events: Events, timeline: &State<Timeline>) {
+fn disconnected(event: &OAuthRevoked, teller: Teller<'_>) {
     let what = format!("`{}` has no token any more", event.integration.name);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn synced(event: &IntegrationSynced, events: Events, timeline: &State<Timeline>) {
+fn synced(event: &IntegrationSynced, teller: Teller<'_>) {
     let what = match event.integration.next_sync_at {
         Some(next) => format!("up to date, next sync at {}", next.format("%H:%M:%S")),
         None => "up to date".to_owned(),
     };
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn health_changed(event: &IntegrationHealthChanged, events: Events, timeline: &State<Timeline>) {
+fn health_changed(event: &IntegrationHealthChanged, teller: Teller<'_>) {
     let what = format!("{} -> {}", event.previous_status, event.new_status);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn disabled(event: &IntegrationDisabled, events: Events, timeline: &State<Timeline>) {
+fn disabled(event: &IntegrationDisabled, teller: Teller<'_>) {
     let failures = event.integration.consecutive_failures;
     let what = format!("after {failures} failures in a row; only an operator enables it again");
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn started(event: &OperationStarted, events: Events, timeline: &State<Timeline>) {
-    tell(event, &events, timeline, &event.log.operation);
+fn started(event: &OperationStarted, teller: Teller<'_>) {
+    teller.tell(&event.log.operation);
 }
 
 #[listener]
-fn completed(event: &OperationCompleted, events: Events, timeline: &State<Timeline>) {
-    tell(event, &events, timeline, &event.log.operation);
+fn completed(event: &OperationCompleted, teller: Teller<'_>) {
+    teller.tell(&event.log.operation);
 }
 
 #[listener]
-fn failed(event: &OperationFailed, events: Events, timeline: &State<Timeline>) {
+fn failed(event: &OperationFailed, teller: Teller<'_>) {
     let error = event.log.error.as_deref().unwrap_or_default();
     let what = format!("{}: {error}", event.log.operation);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn item_failed(event: &SyncItemFailed, events: Events, timeline: &State<Timeline>) {
+fn item_failed(event: &SyncItemFailed, teller: Teller<'_>) {
     let ticket = event.item.external_id.as_deref().unwrap_or("?");
     let what = format!("ticket {ticket}, {}", event.error);
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }
 
 #[listener]
-fn sync_completed(event: &SyncCompleted, events: Events, timeline: &State<Timeline>) {
+fn sync_completed(event: &SyncCompleted, teller: Teller<'_>) {
     let result = &event.result;
     let what = match &result.error {
         Some(error) => format!("the enumeration failed: {error}"),
@@ -130,5 +168,5 @@ fn sync_completed(event: &SyncCompleted, events: Events, timeline: &State<Timeli
             result.failure_count
         ),
     };
-    tell(event, &events, timeline, &what);
+    teller.tell(&what);
 }

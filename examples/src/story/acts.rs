@@ -39,7 +39,7 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Error> {
             stage.tell("operator", &format!("skips ticket {ticket}"))?;
             integrations.skip_item(item.id).await?;
         } else {
-            stage.state::<Desk>()?.add_group("billing");
+            stage.app.state::<Desk>()?.add_group("billing");
             stage.tell(
                 "operator",
                 &format!("adds the group, and retries ticket {ticket}"),

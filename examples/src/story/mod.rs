@@ -31,8 +31,8 @@ pub(crate) async fn play(store: &Store, json: bool) -> Result<(), Error> {
     };
     let stage = Stage::set(store, timeline).await?;
     acts::play(&stage).await?;
-    let table = Table::of(&stage.app.events, stage.state()?);
-    stage.state::<Timeline>()?.print(&format!("\n{table}"));
+    let table = Table::of(&stage.app.events, stage.app.state()?);
+    stage.app.state::<Timeline>()?.print(&format!("\n{table}"));
     if json {
         writeln!(io::stdout(), "{}", table.to_json()?)?;
     }

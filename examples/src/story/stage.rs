@@ -1,6 +1,5 @@
 //! What the story is played with: the API, the application, and a clock that is set forward.
 
-use std::any::Any;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,12 +63,6 @@ impl Stage {
         })
     }
 
-    /// A state that listeners ask for.
-    pub(super) fn state<T: Any + Send + Sync>(&self) -> Result<&T, Error> {
-        let state = self.app.events.state::<T>();
-        Ok(state.ok_or("the dispatcher has it from its builder")?)
-    }
-
     /// The account as it is stored when somebody has connected it: without a token first, and then with the one that
     /// Zendesk gives when that person agrees.
     pub(super) async fn connect(&self) -> Result<Integration, Error> {
@@ -100,13 +93,13 @@ impl Stage {
         let time = NaiveTime::from_hms_opt(hour, minute, 0).ok_or("a time")?;
         let until = self.now().date_naive().and_time(time).and_utc();
         self.clock.advance(until - self.now());
-        self.state::<Timeline>()?.title(until, title);
+        self.app.state::<Timeline>()?.title(until, title);
         Ok(())
     }
 
     /// A line of the timeline.
     pub(super) fn tell(&self, who: &str, what: &str) -> Result<(), Error> {
-        self.state::<Timeline>()?.line(self.now(), who, what);
+        self.app.state::<Timeline>()?.line(self.now(), who, what);
         Ok(())
     }
 

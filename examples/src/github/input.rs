@@ -1,25 +1,13 @@
-//! How a line becomes an event.
+//! How a delivery becomes an event.
 
 use events_core::{DispatchError, Event, Events};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::events::{
-    IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised, Severity,
+    IssueChanged, NotUnderstood, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised,
+    Severity,
 };
-
-/// A line as it stands in the file.
-#[derive(Deserialize)]
-struct Line {
-    headers: Headers,
-    body: String,
-}
-
-#[derive(Deserialize)]
-struct Headers {
-    #[serde(rename = "x-github-event")]
-    kind: String,
-}
 
 /// What every body may have; what it has besides depends on its kind.
 #[derive(Deserialize)]
@@ -41,35 +29,46 @@ struct Login {
     login: String,
 }
 
-/// Why a line is no delivery.
+/// Why nobody understands a delivery.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum InputError {
-    #[error("it is not a delivery: {0}")]
-    Line(serde_json::Error),
-    #[error("its body is not what a delivery holds: {0}")]
-    Body(serde_json::Error),
+enum InputError {
+    #[error("it has no `x-github-event`")]
+    NoKind,
+    #[error("the body of a `{kind}` is not what it should be: {error}")]
+    Body {
+        kind: String,
+        error: serde_json::Error,
+    },
     #[error("the body of a `{kind}` has no `{field}`")]
     Missing { kind: String, field: &'static str },
 }
 
 /// A delivery as the event it is.
-pub(crate) enum Delivery {
+pub(super) enum Happening {
     Push(Pushed),
     Issue(IssueChanged),
     PullRequest(PullRequestChanged),
     Security(SecurityAlertRaised),
     Other(OtherReceived),
+    NotUnderstood(NotUnderstood),
 }
 
-impl Delivery {
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, InputError> {
-        let line: Line = serde_json::from_slice(line).map_err(InputError::Line)?;
-        Self::of(line.headers.kind, line.body.as_bytes())
+impl Happening {
+    /// What has happened, by the header that says so and the body that tells more.
+    pub(super) fn of(kind: Option<&str>, body: &[u8]) -> Self {
+        Self::understand(kind, body).unwrap_or_else(|error| {
+            let error = error.to_string();
+            Self::NotUnderstood(NotUnderstood { error })
+        })
     }
 
-    /// What the header says has happened, with the body that tells more.
-    pub(crate) fn of(kind: String, body: &[u8]) -> Result<Self, InputError> {
-        let body: Body = serde_json::from_slice(body).map_err(InputError::Body)?;
+    fn understand(kind: Option<&str>, body: &[u8]) -> Result<Self, InputError> {
+        let kind = kind.ok_or(InputError::NoKind)?.to_owned();
+        let body = serde_json::from_slice(body);
+        let body: Body = body.map_err(|error| InputError::Body {
+            kind: kind.clone(),
+            error,
+        })?;
         let missing = |field| InputError::Missing {
             kind: kind.clone(),
             field,
@@ -122,13 +121,14 @@ impl Delivery {
         })
     }
 
-    pub(crate) async fn dispatch(&self, events: &Events) -> Result<(), DispatchError> {
+    pub(super) async fn dispatch(&self, events: &Events) -> Result<(), DispatchError> {
         match self {
             Self::Push(event) => dispatch(events, event).await,
             Self::Issue(event) => dispatch(events, event).await,
             Self::PullRequest(event) => dispatch(events, event).await,
             Self::Security(event) => dispatch(events, event).await,
             Self::Other(event) => dispatch(events, event).await,
+            Self::NotUnderstood(event) => dispatch(events, event).await,
         }
     }
 }

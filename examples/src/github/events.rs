@@ -68,6 +68,13 @@ pub(crate) struct OtherReceived {
     pub(crate) action: Option<String>,
 }
 
+/// A delivery is genuine, but not what one of its kind holds.
+#[derive(Clone, Debug, Event)]
+#[event(name = "github.not_understood")]
+pub(crate) struct NotUnderstood {
+    pub(crate) error: String,
+}
+
 macro_rules! in_repository {
     ($($event:ty),*) => {
         $(impl InRepository for $event {

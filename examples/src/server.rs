@@ -1,15 +1,20 @@
-//! The connections: hyper by hand, for `axum::serve` gives a client all the time it wants for its headers.
+//! The program's own server: hyper by hand, for `axum::serve` gives a client all the time it wants for its headers. And
+//! the worker inside it.
 
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use events_std::{Worker, webhook};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::{App, Error};
 
 /// So long a client may take for the headers of a request.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -18,8 +23,35 @@ const LAST: Duration = Duration::from_secs(15);
 /// Where no connection can be taken, as when the process has too many files open, so long is waited.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Receives webhooks, and works at what comes of them, until `stopped`. Then no connection is taken any more, those that
+/// are open may end, and after them the worker ends the jobs that it runs. Jobs that wait are rows of the store.
+pub(crate) async fn receive(
+    app: &App,
+    listener: TcpListener,
+    stopped: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let webhooks = webhook::routes(app.integrations.clone())?;
+    let router = Router::new().nest("/integrations", webhooks);
+    let (served, all_served) = oneshot::channel();
+    let serving = async {
+        serve(listener, router, stopped).await;
+        // The worker may have ended already, with an error.
+        let _ = served.send(());
+        Ok::<_, Error>(())
+    };
+    let working = async {
+        let worker = Worker::new(&app.events, &app.store).sync_items(&app.integrations);
+        let until = async {
+            let _ = all_served.await;
+        };
+        Ok(worker.run_until(until).await?)
+    };
+    tokio::try_join!(serving, working)?;
+    Ok(())
+}
+
 /// Serves until `stopped`, and brings to their end the requests that have begun.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     stopped: impl Future<Output = ()>,

@@ -5,30 +5,42 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use events_core::{AnyEvent, Attempt, Delivery, JobFailure, State, listener};
+use events_std::{Provider, WebhookReceived};
 
 use super::events::{
-    InRepository, IssueChanged, OtherReceived, PullRequestChanged, Pushed, SecurityAlertRaised,
+    InRepository, IssueChanged, NotUnderstood, OtherReceived, PullRequestChanged, Pushed,
+    SecurityAlertRaised,
 };
-use super::report::Report;
+use super::provider::Hub;
+use super::report::Reporter;
+
+/// What the engine announces when a delivery of ours is stored. The timeline tells of each already: the table shall too.
+#[listener(WebhookReceived, when = is_ours)]
+fn count_delivery(_: &WebhookReceived, reporter: Reporter<'_>) {
+    reporter.count("count_delivery");
+}
+
+fn is_ours(event: &WebhookReceived) -> bool {
+    event.provider_key == Hub::KEY
+}
 
 /// A plain function that hears one type.
 #[listener(Pushed)]
-fn print_push(event: &Pushed, report: &State<Report>) {
-    report.heard(
-        event,
+fn print_push(event: &Pushed, reporter: Reporter<'_>) {
+    reporter.heard(
         "print_push",
-        format!("{} commits to {}", event.commits, event.reference),
+        format_args!("{} commits to {}", event.commits, event.reference),
     );
 }
 
 /// One that hears only some of its events.
 #[listener(IssueChanged, when = is_opened)]
-fn welcome(event: &IssueChanged, report: &State<Report>) {
+fn welcome(event: &IssueChanged, reporter: Reporter<'_>) {
     let line = format!(
         "#{} {:?}: welcome, {}",
         event.number, event.title, event.sender
     );
-    report.heard(event, "welcome", line);
+    reporter.heard("welcome", line);
 }
 
 fn is_opened(event: &IssueChanged) -> bool {
@@ -37,12 +49,12 @@ fn is_opened(event: &IssueChanged) -> bool {
 
 /// A pull request that is locked cannot be put on the board: what a failing listener looks like. The others run.
 #[listener(PullRequestChanged)]
-fn move_on_board(event: &PullRequestChanged, report: &State<Report>) -> Result<(), BoardError> {
+fn move_on_board(event: &PullRequestChanged, reporter: Reporter<'_>) -> Result<(), BoardError> {
     if event.action == "locked" {
         return Err(BoardError::Locked(event.number));
     }
     let line = format!("#{} is {}", event.number, event.action);
-    report.heard(event, "move_on_board", line);
+    reporter.heard("move_on_board", line);
     Ok(())
 }
 
@@ -76,7 +88,7 @@ impl Contributors {
 async fn count_contributor(
     event: &dyn AnyEvent,
     contributors: &State<Contributors>,
-    report: &State<Report>,
+    reporter: Reporter<'_>,
 ) {
     let sender = match (
         event.downcast_ref::<Pushed>(),
@@ -89,22 +101,21 @@ async fn count_contributor(
         _ => return,
     };
     let count = contributors.add(sender).await;
-    report.heard(
-        event,
+    reporter.heard(
         "count_contributor",
-        format!("event {count} of {sender}"),
+        format_args!("event {count} of {sender}"),
     );
 }
 
 /// One that hears a category.
 #[listener(dyn InRepository)]
-fn note_repository(event: &dyn InRepository, report: &State<Report>) {
-    report.heard(event, "note_repository", event.repository().to_owned());
+fn note_repository(event: &dyn InRepository, reporter: Reporter<'_>) {
+    reporter.heard("note_repository", event.repository());
 }
 
 /// One that hears every event whose name matches.
 #[listener("github.*", priority = -100)]
-fn audit(event: &dyn AnyEvent, delivery: Delivery, report: &State<Report>) {
+fn audit(event: &dyn AnyEvent, delivery: Delivery, reporter: Reporter<'_>) {
     let line = match event.downcast_ref::<OtherReceived>() {
         Some(OtherReceived {
             kind,
@@ -113,7 +124,13 @@ fn audit(event: &dyn AnyEvent, delivery: Delivery, report: &State<Report>) {
         Some(OtherReceived { kind, action: None }) => kind.clone(),
         None => event.name().to_owned(),
     };
-    report.heard(event, "audit", format!("{line}, delivery {}", delivery.id));
+    reporter.heard("audit", format_args!("{line}, delivery {}", delivery.id));
+}
+
+/// A delivery that nobody understands is kept: `webhooks replay` hands it to a later version of the program.
+#[listener(NotUnderstood)]
+fn set_aside(event: &NotUnderstood, reporter: Reporter<'_>) {
+    reporter.heard("set_aside", &event.error);
 }
 
 /// The pager is busy when it is called first.
@@ -138,13 +155,12 @@ async fn page_on_call(
     event: &SecurityAlertRaised,
     pager: &State<Pager>,
     attempt: Attempt,
-    report: &State<Report>,
+    reporter: Reporter<'_>,
 ) -> Result<(), Busy> {
     if let Err(busy) = pager.page().await {
-        report.missed(
-            event,
+        reporter.missed(
             "page_on_call",
-            format!("attempt {}: {busy}", attempt.number),
+            format_args!("attempt {}: {busy}", attempt.number),
         );
         return Err(busy);
     }
@@ -152,10 +168,10 @@ async fn page_on_call(
         "paged about {}, {}: {:?}",
         event.source, event.action, event.severity
     );
-    report.heard(event, "page_on_call", line);
+    reporter.heard("page_on_call", line);
     Ok(())
 }
 
-fn give_up(event: &SecurityAlertRaised, failure: &JobFailure, report: &State<Report>) {
-    report.line(event, "give_up", &format!("nobody was paged: {failure}"));
+fn give_up(_: &SecurityAlertRaised, failure: &JobFailure, reporter: Reporter<'_>) {
+    reporter.tell("give_up", format_args!("nobody was paged: {failure}"));
 }

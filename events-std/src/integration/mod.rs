@@ -28,6 +28,11 @@ mod events;
 mod fault;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod filter;
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
+mod grant;
 mod health;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod lifecycle;
@@ -78,6 +83,11 @@ pub use events::{
 pub use fault::{StartError, StartFault};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use filter::IntegrationFilter;
+#[cfg(all(
+    feature = "oauth-loopback",
+    any(feature = "sqlite", feature = "postgres")
+))]
+pub(crate) use grant::Grant;
 pub use health::{FailureClass, HealthStatus, HealthThresholds};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use new::{IntegrationUpdate, NewIntegration};

@@ -85,8 +85,11 @@ impl Within<'_> {
         if let Some(name) = update.name {
             changed.name = name;
         }
+        let mut of_token = "";
         if let Some(credentials) = update.credentials {
             changed.credentials = credentials;
+            // It was the one before that this is known of.
+            of_token = ", token_lifetime = NULL";
         }
         if let Some(metadata) = update.metadata {
             changed.metadata = metadata;
@@ -96,8 +99,10 @@ impl Within<'_> {
         }
         let keys = self.integrations.keys();
         let credentials = rows::seal(changed.credentials.as_ref(), changed.uid, keys)?;
-        let set = "name = $3, credentials = $4, metadata = $5, sync_interval_minutes = $6, next_sync_at = $7, \
-                   owner_type = $8, owner_id = $9";
+        let set = format!(
+            "name = $3, credentials = $4, metadata = $5, sync_interval_minutes = $6, next_sync_at = $7, \
+             owner_type = $8, owner_id = $9{of_token}"
+        );
         let values: [Value; 7] = [
             changed.name.into(),
             credentials.into(),
@@ -107,11 +112,11 @@ impl Within<'_> {
             changed.owner_type.into(),
             changed.owner_id.into(),
         ];
-        self.set(id, set, values).await
+        self.set(id, &set, values).await
     }
 
     /// Whether what is to be stored can be read as the provider's own types, where the provider is known.
-    fn check(
+    pub(super) fn check(
         self,
         provider: &str,
         credentials: Option<&Credentials>,
@@ -129,38 +134,6 @@ impl Within<'_> {
             read.map_err(|error| IntegrationError::Metadata(error.to_string()))?;
         }
         Ok(())
-    }
-
-    /// Whether credentials can be read as the provider's own type.
-    #[cfg(feature = "oauth-loopback")]
-    pub(crate) fn fits(
-        self,
-        provider: &str,
-        credentials: &Credentials,
-    ) -> Result<(), IntegrationError> {
-        self.check(provider, Some(credentials), None)
-    }
-
-    /// Writes the credentials of an integration that is [locked](Self::lock). Fires nothing.
-    #[cfg(feature = "oauth-loopback")]
-    pub(crate) async fn set_credentials(
-        self,
-        integration: &Integration,
-        credentials: &Credentials,
-        needs_authorization: bool,
-    ) -> Result<Integration, IntegrationError> {
-        let keys = self.integrations.keys();
-        let sealed = rows::seal(Some(credentials), integration.uid, keys)?;
-        let set = "credentials = $3, needs_authorization = $4";
-        let values = [sealed.into(), needs_authorization.into()];
-        self.set(integration.id, set, values).await
-    }
-
-    /// Records that a person has to authorize the integration anew. Fires nothing.
-    #[cfg(feature = "oauth-loopback")]
-    pub(crate) async fn need_authorization(self, id: i64) -> Result<Integration, IntegrationError> {
-        self.set(id, "needs_authorization = $3", [true.into()])
-            .await
     }
 
     /// Encrypts the credentials of the next integrations anew. The last id, unless these were the last.
@@ -188,23 +161,6 @@ impl Within<'_> {
             *rotated += store::execute(self.tx, set, [id.into(), sealed.into()]).await?;
         }
         Ok(last)
-    }
-}
-
-#[cfg(feature = "oauth-loopback")]
-impl Integrations {
-    /// Encrypts what is decrypted only with the same `bound`.
-    pub(crate) fn seal(&self, secret: &[u8], bound: &[u8]) -> Result<Vec<u8>, EncryptionError> {
-        self.keys().seal(secret, bound)
-    }
-
-    /// Decrypts it.
-    pub(crate) fn unseal(
-        &self,
-        sealed: &[u8],
-        bound: &[u8],
-    ) -> Result<secrecy::zeroize::Zeroizing<Vec<u8>>, EncryptionError> {
-        self.keys().open(sealed, bound)
     }
 }
 

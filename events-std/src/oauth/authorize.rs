@@ -6,7 +6,7 @@ use super::provider::ErasedOAuth;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::{Authorization, CodeGrant, OAuthCompleted, OAuthError, Tokens};
-use crate::integration::{Credentials, Integration, IntegrationError, Integrations, Within};
+use crate::integration::{Credentials, Grant, Integration, IntegrationError, Integrations, Within};
 
 /// What came to the callback.
 pub(super) struct Answered {
@@ -115,10 +115,14 @@ impl Within<'_> {
             .credentials
             .as_ref()
             .map_or_else(serde_json::Map::new, |stored| stored.values().clone());
+        let grant = Grant {
+            needs_authorization: false,
+            token_lifetime: tokens.expires_in,
+        };
         tokens.merge_into(&mut credentials, asked_at);
         let credentials = Credentials::new(credentials);
         self.fits(&integration.provider, &credentials)?;
-        self.set_credentials(&integration, &credentials, false)
+        self.set_credentials(&integration, &credentials, grant)
             .await
     }
 }

@@ -36,16 +36,19 @@ impl Lease {
         integrations: &Integrations,
         integration_id: i64,
     ) -> Result<Taken, StoreError> {
-        let (writer, now) = (integrations.store().writer(), integrations.events().now());
+        let writer = integrations.store().writer();
+        let now = store::time_of_leases(writer, integrations.events().now()).await?;
         let holder = format!("{}/{}", crate::queue::host(), std::process::id());
-        let take = "INSERT INTO events_leases (name, holder, expires_at, fence) VALUES ($1, $2, $3, 1) \
+        let take = "INSERT INTO events_leases (name, holder, expires_at, fence, integration_id) \
+                    SELECT $1, $2, $3, 1, id FROM events_integrations WHERE id = $5 \
                     ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = $3, fence = events_leases.fence + 1, \
-                    outcome = NULL WHERE events_leases.expires_at < $4 RETURNING fence";
+                    outcome = NULL, integration_id = $5 WHERE events_leases.expires_at < $4 RETURNING fence";
         let values = [
             name(integration_id).into(),
             holder.into(),
             store::time(now + LEASE),
             store::time(now),
+            integration_id.into(),
         ];
         integrations.store().check_file()?;
         if let Some(row) = store::row(writer, take, values).await? {
@@ -91,12 +94,8 @@ pub(super) async fn ended(
     let look = "SELECT fence, expires_at, outcome FROM events_leases WHERE name = $1";
     let mut pause = OFTEN;
     loop {
-        let row = store::row(
-            integrations.store().reader(),
-            look,
-            [name(integration_id).into()],
-        );
-        let Some(row) = row.await? else {
+        let reader = integrations.store().reader();
+        let Some(row) = store::row(reader, look, [name(integration_id).into()]).await? else {
             return Ok(None);
         };
         let mut columns = Columns::of(&row);
@@ -104,7 +103,7 @@ pub(super) async fn ended(
         if now_held != fence {
             return Ok(None);
         }
-        if until < integrations.events().now() {
+        if until < store::time_of_leases(reader, integrations.events().now()).await? {
             return Ok(columns.next()?);
         }
         tokio::time::sleep(pause).await;

@@ -101,7 +101,7 @@ enum Refreshed {
 
 impl Integrations {
     /// The integration's access token, refreshed if it expires within 300 s, or what the
-    /// [settings](super::OAuthSettings::refresh_before) say. One worker of all processes asks the provider, the others wait
+    /// [settings](super::OAuthSettings::refresh_before) say, and half of its life is over. One worker of all processes asks the provider, the others wait
     /// for its result. Fires nothing.
     ///
     /// Where the provider cannot be reached, the token that is stored is given as long as it has not expired.
@@ -145,7 +145,6 @@ impl Integrations {
 
     async fn obtain(&self, id: i64, wanted: Wanted) -> Result<AccessToken, OAuthError> {
         self.refuse_open_transaction()?;
-        let spare = self.oauth_settings().refresh_before;
         let mut seen = None;
         loop {
             let integration = self.authorized(id).await?;
@@ -153,7 +152,7 @@ impl Integrations {
             let now = self.events().now();
             let access = stored.access.clone().ok_or(OAuthError::NotAuthorized(id))?;
             let will_do = match &wanted {
-                Wanted::Fresh => stored.is_good(now, spare),
+                Wanted::Fresh => self.is_fresh(id, &stored, now).await?,
                 Wanted::Other(old) => *old != access,
             };
             // What another worker got meanwhile is taken even if it is never good for long.
@@ -188,6 +187,24 @@ impl Integrations {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the access token need not be refreshed yet.
+    async fn is_fresh(
+        &self,
+        id: i64,
+        stored: &Stored,
+        now: DateTime<Utc>,
+    ) -> Result<bool, IntegrationError> {
+        let spare = self.oauth_settings().refresh_before;
+        if stored.is_good(now, spare) {
+            return Ok(true);
+        }
+        if !stored.is_good(now, Duration::ZERO) {
+            return Ok(false);
+        }
+        let half = self.token_lifetime(id).await?.map(|time| time / 2);
+        Ok(half.is_some_and(|half| half < spare && stored.is_good(now, half)))
     }
 
     /// Refreshes under a lease, in a task of its own: whoever stops waiting for it loses no token.

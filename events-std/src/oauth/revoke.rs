@@ -4,7 +4,7 @@ use super::lease::{self, Lease, Taken};
 use super::refresh::{LONGEST, Stored};
 use super::tokens::{ACCESS_TOKEN, EXPIRES_AT, REFRESH_TOKEN};
 use super::{OAuthError, OAuthRevoked, ProviderFailure, RevokedToken};
-use crate::integration::{Credentials, Integration, IntegrationError, Integrations};
+use crate::integration::{Credentials, Grant, Integration, IntegrationError, Integrations};
 
 impl Integrations {
     /// Takes the integration's authorization back: asks the provider to revoke it (RFC 7009), removes the access token,
@@ -91,10 +91,13 @@ impl Integrations {
             for name in [ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT] {
                 credentials.remove(name);
             }
-            let needs = integration.needs_authorization;
+            let grant = Grant {
+                needs_authorization: integration.needs_authorization,
+                token_lifetime: None,
+            };
             let credentials = Credentials::new(credentials);
             let integration = within
-                .set_credentials(&integration, &credentials, needs)
+                .set_credentials(&integration, &credentials, grant)
                 .await?;
             let event = OAuthRevoked { integration };
             within.fire(&event).await?;

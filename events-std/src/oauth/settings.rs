@@ -27,7 +27,8 @@ pub struct OAuthSettings {
 }
 
 impl Default for OAuthSettings {
-    /// No callback address, so no [`routes`](super::routes): tokens are refreshed 300 s before they expire.
+    /// No callback address, so no [`routes`](super::routes): tokens are refreshed 300 s before they expire, those of less than 600 s
+    /// when half of their life is over.
     fn default() -> Self {
         Self {
             callback: None,
@@ -54,7 +55,8 @@ impl OAuthSettings {
         self
     }
 
-    /// How long before its expiry an access token is refreshed, in place of 300 s.
+    /// How long before its expiry an access token is refreshed, in place of 300 s; but never before half of its life is
+    /// over, so that one of short life is used for a while too.
     pub fn refresh_before(mut self, time: Duration) -> Self {
         self.refresh_before = time;
         self

@@ -1,6 +1,7 @@
 //! The database: connection, migrations, transactions. It knows nothing of jobs or integrations but how their tables
 //! are made.
 
+mod clock;
 mod connect;
 mod encryption;
 mod error;
@@ -29,6 +30,7 @@ use events_core::Events;
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::Notify;
 
+pub(crate) use clock::time_of_leases;
 pub use connect::{Durability, StoreOptions};
 pub(crate) use encryption::Keyring;
 pub use encryption::{EncryptionError, EncryptionKey};

@@ -2,7 +2,7 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS];
+pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -242,3 +242,14 @@ const PROCESSES: &[&str] = &["ALTER TABLE events_workers ADD COLUMN process_uid 
 /// Without it each look for runs that are too old reads all of them.
 const OLD_RUNS: &[&str] =
     &["CREATE INDEX events_sync_runs_closed ON events_sync_runs (closed_at, id) WHERE state = 2"];
+
+/// A hold goes with its integration. `token_lifetime`, in milliseconds, is how long the access token was good for when it
+/// was given.
+const GRANTS: &[&str] = &[
+    "ALTER TABLE events_leases ADD COLUMN integration_id BIGINT REFERENCES events_integrations (id) ON DELETE CASCADE",
+    "DELETE FROM events_leases
+        WHERE NOT EXISTS (SELECT 1 FROM events_integrations AS i WHERE events_leases.name = 'oauth/' || i.id)",
+    "UPDATE events_leases SET integration_id = CAST(SUBSTR(name, 7) AS BIGINT)",
+    "CREATE INDEX events_leases_integration ON events_leases (integration_id)",
+    "ALTER TABLE events_integrations ADD COLUMN token_lifetime BIGINT",
+];

@@ -38,6 +38,7 @@ impl Lease {
         duplicates: u64,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        let until = store::time_of_leases(connection, now).await? + LEASE;
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let sql = "UPDATE events_sync_runs SET enumerated = enumerated + $3, duplicates = duplicates + $4, \
                    lease_until = $5, updated_at = $6 WHERE id = $1 AND lease_fence = $2 AND state = 0";
@@ -46,7 +47,7 @@ impl Lease {
             self.fence.into(),
             number(stored).into(),
             number(duplicates).into(),
-            store::time(now + LEASE),
+            store::time(until),
             store::time(now),
         ];
         Ok(store::execute(connection, sql, values).await? == 1)
@@ -68,17 +69,23 @@ pub(super) struct Lapsed {
 pub(super) async fn take_lapsed(integrations: &Integrations) -> Result<Vec<Lapsed>, SyncRunError> {
     const LAPSED: &str = "state <> 2 AND state = 0 AND lease_until < $1";
     let (store, now) = (integrations.store(), integrations.events().now());
+    let time = store::time_of_leases(store.reader(), now).await?;
     let any = format!("SELECT 1 FROM events_sync_runs WHERE {LAPSED} LIMIT 1");
-    if store.read_row(any, [store::time(now)]).await?.is_none() {
+    if store.read_row(any, [store::time(time)]).await?.is_none() {
         return Ok(Vec::new());
     }
     let skip = store::skip_locked(store.writer());
     let take = format!(
-        "UPDATE events_sync_runs SET lease_fence = lease_fence + 1, lease_holder = $2, lease_until = $3, updated_at = $1 \
+        "UPDATE events_sync_runs SET lease_fence = lease_fence + 1, lease_holder = $2, lease_until = $3, updated_at = $4 \
          WHERE id IN (SELECT id FROM events_sync_runs WHERE {LAPSED}{skip}) AND state = 0 AND lease_until < $1 \
          RETURNING id, integration_id, lease_fence"
     );
-    let values = [store::time(now), holder().into(), store::time(now + LEASE)];
+    let values = [
+        store::time(time),
+        holder().into(),
+        store::time(time + LEASE),
+        store::time(now),
+    ];
     let mut taken = Vec::new();
     for row in store::rows(store.writer(), take, values).await? {
         taken.push(Lapsed {

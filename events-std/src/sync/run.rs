@@ -47,7 +47,7 @@ pub struct SyncRun {
 pub struct RunLease {
     /// The process, for people to read.
     pub holder: String,
-    /// If it is not renewed until then, others take the run over.
+    /// If it is not renewed until then, others take the run over. By the clock of Postgres, or of the app on SQLite.
     pub until: DateTime<Utc>,
     /// Which hold of the run it is.
     pub fence: i64,

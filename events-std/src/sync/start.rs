@@ -146,6 +146,7 @@ impl Within<'_> {
         }
         let log = IntegrationLog::new(id, OPERATION, Direction::Inbound, "processing");
         let log = self.log_operation(log).await?;
+        let until = store::time_of_leases(self.tx(), now).await? + LEASE;
         let sql = format!(
             "INSERT INTO events_sync_runs (integration_id, log_id, lease_holder, lease_until, lease_fence, \
              starting_cursor, created_at, updated_at) VALUES ($1, $2, $3, $4, 1, $5, $6, $6) RETURNING {RUN}"
@@ -154,7 +155,7 @@ impl Within<'_> {
             id.into(),
             log.id.into(),
             holder().into(),
-            store::time(now + LEASE),
+            store::time(until),
             store::json_or_null(integration.sync_cursor.as_ref()),
             store::time(now),
         ];

@@ -114,6 +114,17 @@ impl ScheduledSync for Desk {
     }
 }
 
+impl DeskBench {
+    /// Lets it be so many seconds longer that holders of runs showed life.
+    pub(crate) async fn leases_age(&self, seconds: i64) {
+        let age = format!(
+            "UPDATE events_sync_runs SET lease_until = lease_until - {}",
+            seconds * 1_000
+        );
+        execute(&self.bench, &age).await;
+    }
+}
+
 impl Desk {
     /// The next sync finds these tickets, each with its own number as its checkpoint.
     pub(crate) fn finds(&self, tickets: impl IntoIterator<Item = u64>) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
+use events_core::ManualClock;
 use events_std::{Integrations, RunState, Scheduler, SessionError, SkipReason, Store, SyncStart};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -11,7 +12,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::desk::DeskBench;
 use crate::desk::until;
-use crate::kit::on_both;
+use crate::kit::{Bench, on_both, on_postgres};
 
 /// Sections 2 and 6, `OperationStarted`: the log row of a run fires it, and its end does not.
 async fn a_run_starts_with_its_log_and_ends_with_sync_completed(url: String) {
@@ -236,14 +237,14 @@ async fn a_run_whose_process_died_is_closed_by_another(url: String) {
     dying.abort();
     let _ = dying.await;
     let scheduler = Scheduler::new(&desk.bench.engine);
-    desk.bench.clock.advance(TimeDelta::seconds(59));
+    desk.leases_age(30).await;
     assert_eq!(
         scheduler.run_due().await.unwrap(),
         [],
         "its lease stands, and its run is open"
     );
     assert_eq!(desk.bench.count("events_sync_items").await, 500);
-    desk.bench.clock.advance(TimeDelta::seconds(2));
+    desk.leases_age(31).await;
     scheduler.run_due().await.unwrap();
     let runs = desk.bench.engine.sync_runs(id).await.unwrap();
     let run = runs.last().unwrap();
@@ -272,7 +273,7 @@ async fn a_holder_that_was_taken_for_dead_writes_nothing(url: String) {
         desk.bench.count("events_sync_items").await == 500
     })
     .await;
-    desk.bench.clock.advance(TimeDelta::seconds(61));
+    desk.leases_age(61).await;
     Scheduler::new(&desk.bench.engine).run_due().await.unwrap();
     gate.add_permits(10_000);
     let start = late.await.unwrap().unwrap();
@@ -283,6 +284,46 @@ async fn a_holder_that_was_taken_for_dead_writes_nothing(url: String) {
     assert_eq!(run.state, RunState::Closed);
     assert_eq!(desk.bench.count("events_sync_items").await, 0);
     assert_eq!(desk.heard().await, ["sync.completed"], "once");
+}
+
+/// Section 1.7 (better): machines whose clocks are far apart agree on which holder is dead: Postgres's own clock tells.
+#[test]
+fn clocks_that_are_far_apart_make_no_holder_dead_and_none_immortal() {
+    let name = "clocks_that_are_far_apart_make_no_holder_dead_and_none_immortal";
+    on_postgres(name, async |url| {
+        let desk = DeskBench::new(url.clone()).await;
+        desk.desk.finds([1]);
+        desk.desk.0.lock().unwrap().gate = Some(Arc::new(Semaphore::new(0)));
+        let (id, engine) = (desk.integration.id, desk.bench.engine.clone());
+        let enumerating = tokio::spawn(async move { engine.sync(id).await });
+        let state = async || desk.bench.engine.sync_runs(id).await.unwrap()[0].state;
+        until("it enumerates", async || {
+            desk.desk.0.lock().unwrap().cursors.len() == 1
+        })
+        .await;
+        let elsewhere = async |apart: TimeDelta| {
+            let clock = ManualClock::new(desk.bench.events.now() + apart);
+            let provider = desk.desk.clone();
+            Bench::with(
+                url.clone(),
+                |engine| engine.provider(provider),
+                |events| events.clock(clock),
+            )
+            .await
+        };
+        let (ahead, behind) = (
+            elsewhere(TimeDelta::days(365)).await,
+            elsewhere(TimeDelta::days(-365)).await,
+        );
+        for bench in [&ahead, &behind] {
+            Scheduler::new(&bench.engine).run_due().await.unwrap();
+            assert_eq!(state().await, RunState::Enumerating);
+        }
+        desk.leases_age(61).await;
+        Scheduler::new(&behind.engine).run_due().await.unwrap();
+        assert_eq!(state().await, RunState::Closed);
+        enumerating.abort();
+    });
 }
 
 on_both!(

@@ -273,7 +273,7 @@ async fn a_run_that_cannot_be_closed_keeps_no_other(url: String) {
         syncing.await.unwrap_err();
     }
     spoil(&desk).await;
-    desk.bench.clock.advance(TimeDelta::minutes(2));
+    desk.leases_age(120).await;
     let started = Scheduler::new(engine).run_due().await.unwrap();
     assert_eq!(started, []);
     let run = &engine.sync_runs(other).await.unwrap()[0];

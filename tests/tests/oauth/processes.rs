@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
 use events_core::ManualClock;
+use events_std::Integrations;
+use sea_orm::ConnectionTrait;
 
 use crate::desk::{Desk, DeskBench};
-use crate::kit::{Bench, on_both};
+use crate::kit::{Bench, on_both, on_postgres};
 use crate::server::CANARY;
 
 const URL: &str = "EVENTS_OAUTH_CHILD";
@@ -68,6 +70,16 @@ impl Drop for Workers {
 }
 
 impl DeskBench {
+    /// Lets it be so many seconds longer that holders took their leases.
+    async fn leases_age(&self, seconds: i64) {
+        let age = format!(
+            "UPDATE events_leases SET expires_at = expires_at - {}",
+            seconds * 1_000
+        );
+        let writer = self.bench.store.writer();
+        writer.execute_unprepared(&age).await.unwrap();
+    }
+
     async fn until_asked(&self) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while self.server.played.lock().unwrap().asked.is_empty() {
@@ -122,7 +134,7 @@ async fn a_refresher_that_is_killed_is_followed_by_another(url: String) {
     let id = desk.integration.id;
     let leases = "SELECT fence FROM events_leases";
     assert_eq!(desk.bench.column::<i64>(leases).await, [1]);
-    desk.bench.clock.advance(TimeDelta::minutes(2));
+    desk.leases_age(120).await;
     // The server may have served the dead one, and rotated its token.
     let refresh = desk.credentials().await.refresh_token;
     desk.server.played.lock().unwrap().refresh = refresh;
@@ -134,6 +146,44 @@ async fn a_refresher_that_is_killed_is_followed_by_another(url: String) {
         desk.credentials().await.access_token.unwrap(),
         token.secret()
     );
+}
+
+/// The same of machines whose clocks are far apart: Postgres's own clock tells who has lapsed.
+#[test]
+fn clocks_that_are_far_apart_end_no_lease() {
+    on_postgres("clocks_that_are_far_apart_end_no_lease", async |url| {
+        let desk = DeskBench::new(url.clone()).await;
+        desk.has_tokens(60).await;
+        desk.server.close_gate().await;
+        let clock = ManualClock::new(desk.bench.events.now() + TimeDelta::minutes(10));
+        let provider = Desk {
+            url: desk.server.url.clone(),
+            root: None,
+        };
+        let elsewhere = Bench::with(
+            url,
+            |engine| engine.provider(provider),
+            |events| events.clock(clock),
+        )
+        .await;
+        let id = desk.integration.id;
+        let ask = |engine: Integrations| {
+            tokio::spawn(async move { engine.access_token(id).await.unwrap() })
+        };
+        let one = ask(desk.bench.engine.clone());
+        desk.until_asked().await;
+        let other = ask(elsewhere.engine.clone());
+        let looks = "pg_stat_activity WHERE datname = current_database() \
+                     AND query LIKE 'SELECT fence, expires_at, outcome%'";
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let calls = || desk.server.played.lock().unwrap().asked.len();
+        while desk.bench.count(looks).await == 0 && calls() < 2 {
+            assert!(Instant::now() < deadline, "nobody waits");
+        }
+        desk.server.open_gate();
+        assert_eq!(one.await.unwrap(), other.await.unwrap());
+        assert_eq!(desk.server.asked(), ["refresh_token"]);
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use chrono::TimeDelta;
 use events_std::oauth::OAuthError;
-use events_std::{IntegrationUpdate, StoreError, Tx};
+use events_std::{IntegrationError, IntegrationUpdate, StoreError, Tx};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -69,6 +69,54 @@ async fn those_who_wait_take_a_token_of_short_life_too(url: String) {
         assert_ne!(one.await.unwrap().secret(), old());
     }
     assert!(desk.server.asked().len() < 3, "not one call for each");
+}
+
+/// A token that is good for less than 300 s in the first place is used for half of its life.
+async fn a_token_of_short_life_is_not_refreshed_at_every_call(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.server.played.lock().unwrap().expires_in = Some(60);
+    desk.connected().await;
+    let first = desk.token().await.unwrap();
+    desk.bench.clock.advance(TimeDelta::seconds(29));
+    assert_eq!(desk.token().await.unwrap(), first);
+    assert_eq!(desk.server.asked(), [""; 0]);
+    desk.bench.clock.advance(TimeDelta::seconds(1));
+    let second = desk.token().await.unwrap();
+    assert_ne!(second, first);
+    desk.bench.clock.advance(TimeDelta::seconds(29));
+    assert_eq!(desk.token().await.unwrap(), second);
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+    // Of tokens that the app stores itself nothing is known but their expiry.
+    desk.has_tokens(299).await;
+    assert_ne!(desk.token().await.unwrap(), old());
+}
+
+/// Section 3: deleting an integration deletes what it owns.
+async fn a_deleted_integration_leaves_no_lease(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.token().await.unwrap();
+    desk.begun().await;
+    let (leases, states) = ("events_leases", "events_oauth_states");
+    let left = async || {
+        (
+            desk.bench.count(leases).await,
+            desk.bench.count(states).await,
+        )
+    };
+    assert_eq!(left().await, (1, 1));
+    let id = desk.integration.id;
+    desk.bench.engine.delete(id).await.unwrap();
+    assert_eq!(left().await, (0, 0));
+    let error = desk.token().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OAuthError::Integration(IntegrationError::NotFound(_))
+        ),
+        "{error}"
+    );
+    assert_eq!(left().await, (0, 0));
 }
 
 async fn a_refused_grant_is_recorded_and_not_asked_for_again(url: String) {
@@ -199,6 +247,8 @@ async fn requests_carry_a_fresh_token(url: String) {
 }
 
 on_both!(
+    a_deleted_integration_leaves_no_lease,
+    a_token_of_short_life_is_not_refreshed_at_every_call,
     a_token_is_refreshed_when_it_is_about_to_expire,
     those_who_wait_take_a_token_of_short_life_too,
     a_refused_grant_is_recorded_and_not_asked_for_again,

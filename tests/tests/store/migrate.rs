@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use events_std::{Store, StoreError, StoreOptions};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::database::{Database, Folder, on_both, with_postgres_database};
 
@@ -91,4 +91,36 @@ async fn a_newer_schema_is_refused(database: Database) {
         .unwrap();
 }
 
-on_both!(a_newer_schema_is_refused);
+/// Leases that an older program left: those of integrations that are gone, go; the others keep their fence.
+async fn leases_of_an_older_program_are_kept_with_their_integrations(database: Database) {
+    let integration =
+        "INSERT INTO events_integrations (uid, provider, name, created_at, updated_at) VALUES ";
+    let uid = match database.store.backend() {
+        DbBackend::Postgres => "'0190163d-8694-739b-aea5-966c26f8ad90'",
+        _ => "x'0190163d8694739baea5966c26f8ad90'",
+    };
+    let statements = [
+        "DELETE FROM events_schema WHERE version >= 7",
+        "ALTER TABLE events_integrations DROP COLUMN token_lifetime",
+        "DROP TABLE events_leases",
+        "CREATE TABLE events_leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL, \
+         fence BIGINT NOT NULL, outcome TEXT)",
+        &format!("{integration} ({uid}, 'desk', 'Support', 0, 0)"),
+        "INSERT INTO events_leases (name, holder, expires_at, fence) \
+         SELECT 'oauth/' || id, 'host/1', 0, 7 FROM events_integrations",
+        "INSERT INTO events_leases (name, holder, expires_at, fence) VALUES ('oauth/999', 'host/1', 0, 8)",
+    ];
+    for statement in statements {
+        let writer = database.store.writer();
+        writer.execute_unprepared(statement).await.unwrap();
+    }
+    database.store.migrate().await.unwrap();
+    let kept = "SELECT l.fence FROM events_leases AS l JOIN events_integrations AS i ON i.id = l.integration_id";
+    assert_eq!(database.column::<i64>(kept).await, [7]);
+    assert_eq!(database.count("events_leases").await, 1);
+}
+
+on_both!(
+    a_newer_schema_is_refused,
+    leases_of_an_older_program_are_kept_with_their_integrations,
+);

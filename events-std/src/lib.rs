@@ -77,8 +77,8 @@ pub use integration::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use integration::{
-    IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations, IntegrationsBuilder,
-    NewIntegration, StartError, StartFault, Within,
+    InspectedIntegration, IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations,
+    IntegrationsBuilder, NewIntegration, StartError, StartFault, Within,
 };
 #[cfg(feature = "oauth-loopback")]
 pub use oauth::OAuth;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::text::{Column, age, counted, on_one_line, table};
 use super::{CommandError, write_json};
 use crate::integration::{
-    HealthStatus, Integration, IntegrationError, IntegrationFilter, Integrations,
+    HealthStatus, InspectedIntegration, IntegrationError, IntegrationFilter, Integrations,
 };
 
 #[derive(Clone, Debug, Subcommand)]
@@ -90,6 +90,8 @@ struct Shown<'i> {
     consecutive_failures: u32,
     last_error_at: Option<DateTime<Utc>>,
     has_credentials: bool,
+    /// Why they cannot be decrypted.
+    credentials_error: Option<String>,
     needs_authorization: bool,
     metadata: Option<&'i serde_json::Value>,
     sync_interval_seconds: Option<u64>,
@@ -102,7 +104,9 @@ struct Shown<'i> {
 }
 
 impl<'i> Shown<'i> {
-    fn of(integration: &'i Integration, integrations: &Integrations) -> Self {
+    fn of(inspected: &'i InspectedIntegration, integrations: &Integrations) -> Self {
+        let integration = &inspected.integration;
+        let error = inspected.credentials_error.as_ref();
         let interval = integrations.effective_interval(integration);
         let mut known = integrations.providers();
         Self {
@@ -117,7 +121,8 @@ impl<'i> Shown<'i> {
             health_status: integration.health_status,
             consecutive_failures: integration.consecutive_failures,
             last_error_at: integration.last_error_at,
-            has_credentials: integration.credentials.is_some(),
+            has_credentials: integration.credentials.is_some() || error.is_some(),
+            credentials_error: error.map(ToString::to_string),
             needs_authorization: integration.needs_authorization,
             metadata: integration.metadata.as_ref(),
             sync_interval_seconds: interval.map(|interval| interval.as_secs()),
@@ -158,9 +163,24 @@ impl IntegrationsCommand {
 pub(super) async fn find(
     integrations: &Integrations,
     id: i64,
-) -> Result<Integration, IntegrationError> {
-    let found = integrations.find(id).await?;
+) -> Result<InspectedIntegration, IntegrationError> {
+    let found = integrations.inspect(id).await?;
     found.ok_or(IntegrationError::NotFound(id))
+}
+
+/// What stands below a table of integrations whose credentials cannot be decrypted.
+pub(super) fn unreadable<'e>(errors: impl IntoIterator<Item = (i64, Option<&'e str>)>) -> String {
+    let mut text = String::new();
+    for (id, error) in errors {
+        if let Some(error) = error {
+            let gap = if text.is_empty() { "\n" } else { "" };
+            let _ = writeln!(
+                text,
+                "{gap}integration {id}: its credentials cannot be decrypted: {error}"
+            );
+        }
+    }
+    text
 }
 
 /// How long ago something was; a hyphen if it never was.
@@ -191,7 +211,7 @@ impl ListArgs {
         if let Some(after) = self.after {
             filter = filter.after(after);
         }
-        let found = integrations.list(filter).await?;
+        let found = integrations.inspect_all(filter).await?;
         let shown: Vec<_> = found
             .iter()
             .map(|one| Shown::of(one, integrations))
@@ -228,7 +248,7 @@ fn listed_text(shown: &[Shown<'_>], now: DateTime<Utc>) -> String {
             since(one.last_synced_at, now),
         ]
     });
-    table(
+    let listed = table(
         [
             Column::Number("ID"),
             Column::Text("PROVIDER"),
@@ -239,7 +259,11 @@ fn listed_text(shown: &[Shown<'_>], now: DateTime<Utc>) -> String {
             Column::Number("SYNCED"),
         ],
         rows,
-    )
+    );
+    let errors = shown
+        .iter()
+        .map(|one| (one.id, one.credentials_error.as_deref()));
+    listed + &unreadable(errors)
 }
 
 fn shown_text(shown: &Shown<'_>, now: DateTime<Utc>) -> String {
@@ -266,10 +290,10 @@ fn shown_text(shown: &Shown<'_>, now: DateTime<Utc>) -> String {
     } else {
         ", which this program does not know"
     };
-    let credentials = if shown.has_credentials {
-        "stored"
-    } else {
-        "none"
+    let credentials = match &shown.credentials_error {
+        Some(error) => format!("cannot be decrypted: {error}"),
+        None if shown.has_credentials => "stored".to_owned(),
+        None => "none".to_owned(),
     };
     let authorization = if shown.needs_authorization {
         ", and a person has to authorize it again"
@@ -322,6 +346,8 @@ struct Condition<'i> {
     health_status: HealthStatus,
     consecutive_failures: u32,
     last_error_at: Option<DateTime<Utc>>,
+    /// Why its credentials cannot be decrypted.
+    credentials_error: Option<String>,
     /// What the provider said, where it was asked: nothing if it is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked: Option<Result<(), String>>,
@@ -337,26 +363,44 @@ impl HealthArgs {
             Some(id) if self.check => {
                 let (found, said) = integrations.check_health(id).await?;
                 let said = said.map_err(|failure| format!("{}: {failure}", failure.class));
+                let found = InspectedIntegration {
+                    integration: found,
+                    credentials_error: None,
+                };
                 (vec![found], Some(said))
             }
             Some(id) => (vec![find(integrations, id).await?], None),
-            None => (integrations.list(IntegrationFilter::new()).await?, None),
+            None => (
+                integrations.inspect_all(IntegrationFilter::new()).await?,
+                None,
+            ),
         };
         let mut health: Vec<_> = found
             .iter()
-            .map(|one| Condition {
-                id: one.id,
-                provider: &one.provider,
-                name: &one.name,
-                is_active: one.is_active,
-                health_status: one.health_status,
-                consecutive_failures: one.consecutive_failures,
-                last_error_at: one.last_error_at,
-                checked: said.clone(),
-            })
+            .map(
+                |InspectedIntegration {
+                     integration: one,
+                     credentials_error,
+                     ..
+                 }| Condition {
+                    id: one.id,
+                    provider: &one.provider,
+                    name: &one.name,
+                    is_active: one.is_active,
+                    health_status: one.health_status,
+                    consecutive_failures: one.consecutive_failures,
+                    last_error_at: one.last_error_at,
+                    credentials_error: credentials_error.as_ref().map(ToString::to_string),
+                    checked: said.clone(),
+                },
+            )
             .collect();
         // The troubled ones first.
-        health.sort_by_key(|one| (std::cmp::Reverse(trouble(one.health_status)), one.id));
+        health.sort_by_key(|one| {
+            let is_readable = one.credentials_error.is_none();
+            let trouble = trouble(one.health_status);
+            (is_readable, std::cmp::Reverse(trouble), one.id)
+        });
         if self.json {
             return write_json(output, &health);
         }
@@ -397,7 +441,7 @@ fn health_text(health: &[Condition<'_>], now: DateTime<Utc>) -> String {
             since(one.last_error_at, now),
         ]
     });
-    table(
+    let listed = table(
         [
             Column::Number("ID"),
             Column::Text("PROVIDER"),
@@ -408,7 +452,11 @@ fn health_text(health: &[Condition<'_>], now: DateTime<Utc>) -> String {
             Column::Number("LAST FAILED"),
         ],
         rows,
-    )
+    );
+    let errors = health
+        .iter()
+        .map(|one| (one.id, one.credentials_error.as_deref()));
+    listed + &unreadable(errors)
 }
 
 #[cfg(test)]

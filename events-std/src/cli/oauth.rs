@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::integrations::{find, unreadable};
 use super::text::{Column, age, table};
 use super::{CommandError, write_json};
-use crate::integration::{Integration, IntegrationError, IntegrationFilter, Integrations};
+use crate::integration::{InspectedIntegration, IntegrationFilter, Integrations};
 use crate::oauth::OAuthStatus;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -50,15 +51,21 @@ struct Listed<'i> {
     state: &'static str,
     expires_at: Option<DateTime<Utc>>,
     refreshable: bool,
+    /// Why nothing can be said of its tokens.
+    credentials_error: Option<String>,
 }
 
 impl<'i> Listed<'i> {
-    fn of(integration: &'i Integration, status: OAuthStatus, now: DateTime<Utc>) -> Self {
+    fn of(inspected: &'i InspectedIntegration, status: OAuthStatus, now: DateTime<Utc>) -> Self {
+        let integration = &inspected.integration;
+        let error = inspected.credentials_error.as_ref();
         Self {
             id: integration.id,
             provider: &integration.provider,
             name: &integration.name,
-            state: if status.needs_authorization {
+            state: if error.is_some() {
+                "unreadable"
+            } else if status.needs_authorization {
                 "needs_authorization"
             } else if !status.is_authorized {
                 "not_authorized"
@@ -69,6 +76,7 @@ impl<'i> Listed<'i> {
             },
             expires_at: status.expires_at,
             refreshable: status.is_refreshable,
+            credentials_error: error.map(ToString::to_string),
         }
     }
 
@@ -121,24 +129,23 @@ impl StatusArgs {
     ) -> Result<(), CommandError> {
         let mut all = Vec::new();
         if let Some(id) = self.id {
-            let found = found(integrations, id).await?;
-            let status = integrations.oauth_status(&found)?;
+            let found = find(integrations, id).await?;
+            let status = integrations.oauth_status(&found.integration)?;
             all.push((found, status));
         } else {
-            for integration in integrations.list(IntegrationFilter::new()).await? {
+            for one in integrations.inspect_all(IntegrationFilter::new()).await? {
                 // Of the others there is nothing to say.
-                if let Ok(status) = integrations.oauth_status(&integration) {
-                    all.push((integration, status));
+                if let Ok(status) = integrations.oauth_status(&one.integration) {
+                    all.push((one, status));
                 }
             }
         }
         let all = all.iter().map(|(of, status)| Listed::of(of, *status, now));
+        let all: Vec<_> = all.collect();
         if self.json {
-            let all: Vec<_> = all.collect();
             return write_json(output, &serde_json::json!({ "authorizations": all }));
         }
-        let rows: Vec<_> = all.map(|one| one.row(now)).collect();
-        if rows.is_empty() {
+        if all.is_empty() {
             writeln!(output, "no integrations with OAuth")?;
             return Ok(());
         }
@@ -150,7 +157,13 @@ impl StatusArgs {
             Column::Text("EXPIRES"),
             Column::Text("REFRESHABLE"),
         ];
-        output.write_all(table(columns, rows).as_bytes())?;
+        let rows = all.iter().map(|one| one.row(now));
+        let text = table(columns, rows)
+            + &unreadable(
+                all.iter()
+                    .map(|one| (one.id, one.credentials_error.as_deref())),
+            );
+        output.write_all(text.as_bytes())?;
         Ok(())
     }
 }
@@ -165,8 +178,8 @@ impl OneArgs {
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
         if self.json {
-            let found = found(integrations, self.id).await?;
-            let status = integrations.oauth_status(&found)?;
+            let found = find(integrations, self.id).await?;
+            let status = integrations.oauth_status(&found.integration)?;
             return write_json(output, &Listed::of(&found, status, now));
         }
         writeln!(
@@ -176,9 +189,4 @@ impl OneArgs {
         )?;
         Ok(())
     }
-}
-
-async fn found(integrations: &Integrations, id: i64) -> Result<Integration, IntegrationError> {
-    let found = integrations.find(id).await?;
-    found.ok_or(IntegrationError::NotFound(id))
 }

@@ -12,7 +12,7 @@ use super::follow::{Follow, figures};
 use super::integrations::since;
 use super::text::{Column, on_one_line, table};
 use super::{CommandError, stopped, write_json};
-use crate::integration::{Integration, IntegrationFilter, Integrations};
+use crate::integration::{InspectedIntegration, Integration, IntegrationFilter, Integrations};
 use crate::queue::Worker;
 use crate::sync::{RunState, SkipReason, SyncProgress, SyncRun, SyncStart};
 
@@ -84,7 +84,8 @@ async fn due(
     let mut due = Vec::new();
     for id in integrations.due_for_sync().await? {
         // It may be gone meanwhile.
-        if let Some(found) = integrations.find(id).await? {
+        if let Some(found) = integrations.inspect(id).await? {
+            let found = found.integration;
             due.push(Due {
                 id,
                 provider: found.provider,
@@ -157,10 +158,10 @@ async fn status(
 ) -> Result<(), CommandError> {
     let wanted = match id {
         Some(id) => vec![super::integrations::find(integrations, id).await?],
-        None => integrations.list(IntegrationFilter::new()).await?,
+        None => integrations.inspect_all(IntegrationFilter::new()).await?,
     };
     let mut standing = Vec::new();
-    for integration in &wanted {
+    for InspectedIntegration { integration, .. } in &wanted {
         if let Some((run, progress)) = integrations.sync_status(integration.id).await? {
             standing.push(Standing::of(integration, &run, progress));
         }
@@ -214,7 +215,7 @@ impl Run {
         events: &Events,
         output: &mut (impl Write + Send),
     ) -> Result<(), CommandError> {
-        let integration = super::integrations::find(integrations, self.id).await?;
+        let found = super::integrations::find(integrations, self.id).await?;
         let mut stopped = std::pin::pin!(stopped()?);
         let mut follow = Follow::new(integrations, self.id, self.json);
         let started = tokio::select! {
@@ -265,7 +266,7 @@ impl Run {
                 ));
             }
         };
-        let standing = Standing::of(&integration, &run, progress);
+        let standing = Standing::of(&found.integration, &run, progress);
         if self.json {
             return write_json(output, &standing);
         }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::{HealthStatus, Integration, IntegrationError, Integrations, rows};
+use super::{
+    HealthStatus, InspectedIntegration, Integration, IntegrationError, Integrations, rows,
+};
 use crate::store;
 
 /// Which integrations are listed: all, unless something is named.
@@ -63,7 +65,7 @@ impl IntegrationFilter {
     }
 
     /// The statement, and its values.
-    fn statement(self) -> (String, Vec<Value>) {
+    pub(super) fn statement(self) -> (String, Vec<Value>) {
         let (owner_type, owner_id) = self.owner.unzip();
         let mut sql = format!("SELECT {} FROM events_integrations", rows::COLUMNS);
         let mut values = store::wanted(
@@ -123,13 +125,12 @@ impl Integrations {
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// If the database fails, or the credentials of one cannot be decrypted: see [`inspect_all`](Self::inspect_all).
     pub async fn list(
         &self,
         filter: IntegrationFilter,
     ) -> Result<Vec<Integration>, IntegrationError> {
-        let (sql, values) = filter.statement();
-        let rows = self.store().read_rows(sql, values).await?;
-        rows.iter().map(|row| self.read(row)).collect()
+        let found = self.inspect_all(filter).await?;
+        found.into_iter().map(InspectedIntegration::whole).collect()
     }
 }

@@ -3,8 +3,8 @@
 use sea_orm::Value;
 
 use super::{
-    FailureClass, HealthStatus, Integration, IntegrationDisabled, IntegrationError,
-    IntegrationHealthChanged, IntegrationSynced, Integrations, Within, rows,
+    FailureClass, HealthStatus, InspectedIntegration, Integration, IntegrationDisabled,
+    IntegrationError, IntegrationHealthChanged, IntegrationSynced, Integrations, Within, rows,
 };
 use crate::store;
 
@@ -147,9 +147,9 @@ impl Within<'_> {
     /// # Errors
     ///
     /// As there.
-    pub async fn enable(self, id: i64) -> Result<Integration, IntegrationError> {
+    pub async fn enable(self, id: i64) -> Result<InspectedIntegration, IntegrationError> {
         let set = "is_active = $3, health_status = 'healthy', consecutive_failures = 0";
-        self.set(id, set, [true.into()]).await
+        self.set_inspected(id, set, [true.into()]).await
     }
 
     /// As [`Integrations::disable`].
@@ -157,8 +157,9 @@ impl Within<'_> {
     /// # Errors
     ///
     /// As there.
-    pub async fn disable(self, id: i64) -> Result<Integration, IntegrationError> {
-        self.set(id, "is_active = $3", [false.into()]).await
+    pub async fn disable(self, id: i64) -> Result<InspectedIntegration, IntegrationError> {
+        self.set_inspected(id, "is_active = $3", [false.into()])
+            .await
     }
 
     /// As [`Integrations::delete`].
@@ -181,6 +182,16 @@ impl Within<'_> {
         set: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Integration, IntegrationError> {
+        self.set_inspected(id, set, values).await?.whole()
+    }
+
+    /// The same of one whose credentials need not be decrypted.
+    async fn set_inspected(
+        self,
+        id: i64,
+        set: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<InspectedIntegration, IntegrationError> {
         let sql = format!(
             "UPDATE events_integrations SET {set}, updated_at = $2 WHERE id = $1 RETURNING {}",
             rows::COLUMNS
@@ -190,7 +201,7 @@ impl Within<'_> {
             .chain(values);
         let row = store::row(self.tx, sql, values).await?;
         self.integrations
-            .read(&row.ok_or(IntegrationError::NotFound(id))?)
+            .read_inspected(&row.ok_or(IntegrationError::NotFound(id))?)
     }
 }
 
@@ -231,22 +242,24 @@ impl Integrations {
             .await
     }
 
-    /// Switches the integration on: active, healthy, no failures. Fires nothing.
+    /// Switches the integration on: active, healthy, no failures. Fires nothing. So is one whose credentials cannot be
+    /// decrypted.
     ///
     /// # Errors
     ///
     /// As [`record_failure`](Self::record_failure).
-    pub async fn enable(&self, id: i64) -> Result<Integration, IntegrationError> {
+    pub async fn enable(&self, id: i64) -> Result<InspectedIntegration, IntegrationError> {
         self.transaction(async |tx| self.within(tx).enable(id).await)
             .await
     }
 
-    /// Switches the integration off, and leaves its health as it is. Fires nothing.
+    /// Switches the integration off, and leaves its health as it is. Fires nothing. So is one whose credentials cannot
+    /// be decrypted.
     ///
     /// # Errors
     ///
     /// As [`record_failure`](Self::record_failure).
-    pub async fn disable(&self, id: i64) -> Result<Integration, IntegrationError> {
+    pub async fn disable(&self, id: i64) -> Result<InspectedIntegration, IntegrationError> {
         self.transaction(async |tx| self.within(tx).disable(id).await)
             .await
     }

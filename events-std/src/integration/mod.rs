@@ -35,6 +35,8 @@ mod filter;
 mod grant;
 mod health;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod inspect;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod lifecycle;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod new;
@@ -89,6 +91,8 @@ pub use filter::IntegrationFilter;
 ))]
 pub(crate) use grant::Grant;
 pub use health::{FailureClass, HealthStatus, HealthThresholds};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use inspect::InspectedIntegration;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use new::{IntegrationUpdate, NewIntegration};
 pub use provider::{

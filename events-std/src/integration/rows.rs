@@ -3,8 +3,8 @@
 use sea_orm::QueryResult;
 use uuid::Uuid;
 
-use super::{Credentials, Integration, IntegrationError};
-use crate::store::{Columns, EncryptionError, Keyring};
+use super::{Credentials, InspectedIntegration, Integration, IntegrationError};
+use crate::store::{Columns, EncryptionError, Keyring, StoreError};
 
 /// The columns that [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, uid, provider, name, credentials, metadata, is_active, health_status, consecutive_failures, \
@@ -12,17 +12,20 @@ pub(super) const COLUMNS: &str = "id, uid, provider, name, credentials, metadata
                                   owner_type, owner_id, consecutive_sync_failures, needs_authorization, created_at, \
                                   updated_at";
 
-pub(super) fn read(row: &QueryResult, keys: &Keyring) -> Result<Integration, IntegrationError> {
+pub(super) fn read(row: &QueryResult, keys: &Keyring) -> Result<InspectedIntegration, StoreError> {
     let mut columns = Columns::of(row);
     let id = columns.next()?;
     let uid = columns.next()?;
-    Ok(Integration {
+    let mut credentials_error = None;
+    let integration = Integration {
         id,
         uid,
         provider: columns.next()?,
         name: columns.next()?,
         credentials: match columns.next::<Option<Vec<u8>>>()? {
-            Some(sealed) => Some(open(&sealed, uid, keys)?),
+            Some(sealed) => open(&sealed, uid, keys)
+                .map_err(|error| credentials_error = Some(error))
+                .ok(),
             None => None,
         },
         metadata: columns.json_or_none()?,
@@ -40,6 +43,10 @@ pub(super) fn read(row: &QueryResult, keys: &Keyring) -> Result<Integration, Int
         needs_authorization: columns.next()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
+    };
+    Ok(InspectedIntegration {
+        integration,
+        credentials_error,
     })
 }
 
@@ -48,7 +55,7 @@ fn bound(uid: Uuid) -> [u8; 16] {
     uid.into_bytes()
 }
 
-fn open(sealed: &[u8], uid: Uuid, keys: &Keyring) -> Result<Credentials, IntegrationError> {
+fn open(sealed: &[u8], uid: Uuid, keys: &Keyring) -> Result<Credentials, EncryptionError> {
     let text = keys.open(sealed, &bound(uid))?;
     let values = serde_json::from_slice(&text).map_err(|_| EncryptionError::UnknownForm)?;
     Ok(Credentials::new(values))

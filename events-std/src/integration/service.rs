@@ -9,7 +9,10 @@ use sea_orm::QueryResult;
 
 use super::builder::Parts;
 use super::registry::Registry;
-use super::{HealthThresholds, Integration, IntegrationError, RateLimit, Within, remember, rows};
+use super::{
+    HealthThresholds, InspectedIntegration, Integration, IntegrationError, RateLimit, Within,
+    remember, rows,
+};
 use crate::store::{Keyring, Store, StoreError, Tx};
 
 /// The integrations of an application, on its store: a cheap handle, which clones share.
@@ -182,7 +185,15 @@ impl Integrations {
 
     /// The integration in a row of the table's columns.
     pub(super) fn read(&self, row: &QueryResult) -> Result<Integration, IntegrationError> {
-        rows::read(row, self.keys())
+        self.read_inspected(row)?.whole()
+    }
+
+    /// The same, as far as it can be read.
+    pub(super) fn read_inspected(
+        &self,
+        row: &QueryResult,
+    ) -> Result<InspectedIntegration, IntegrationError> {
+        Ok(rows::read(row, self.keys())?)
     }
 }
 

@@ -43,25 +43,45 @@ pub(super) fn capability(
 }
 
 /// The active integrations that can be meant.
+pub(super) struct Candidates {
+    pub(super) integrations: Vec<Integration>,
+    /// Why one of them is not there: its credentials cannot be decrypted. It may be the one that is meant.
+    pub(super) left_out: Option<IntegrationError>,
+}
+
+/// Finds them.
 pub(super) async fn candidates(
     integrations: &Integrations,
     provider: &str,
     id: Option<&str>,
-) -> Result<Vec<Integration>, Refusal> {
+) -> Result<Candidates, Refusal> {
     let Some(id) = id else {
         let filter = IntegrationFilter::new()
             .provider(provider)
             .active(true)
             .limit(CANDIDATES + 1);
-        let candidates = integrations.list(filter).await?;
+        let candidates = integrations.inspect_all(filter).await?;
         if candidates.len() > usize::try_from(CANDIDATES).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyCandidates);
         }
-        return Ok(candidates);
+        let (mut integrations, mut left_out) = (Vec::new(), None);
+        for candidate in candidates {
+            match candidate.whole() {
+                Ok(integration) => integrations.push(integration),
+                Err(error) => left_out = Some(error),
+            }
+        }
+        return Ok(Candidates {
+            integrations,
+            left_out,
+        });
     };
     let id = id.parse().map_err(|_| Refusal::UnknownIntegration)?;
     match integrations.find(id).await? {
-        Some(found) if found.provider == provider && found.is_active => Ok(vec![found]),
+        Some(found) if found.provider == provider && found.is_active => Ok(Candidates {
+            integrations: vec![found],
+            left_out: None,
+        }),
         _ => Err(Refusal::UnknownIntegration),
     }
 }
@@ -77,7 +97,12 @@ pub(super) async fn accept(
     let webhooks = capability(integrations, provider)?;
     let candidates = candidates(integrations, provider, id).await?;
     let request = Request::new(headers, body, integrations.events().now());
-    let (integration, told) = verified(&*webhooks, &candidates, &request)?;
+    let verified = verified(&*webhooks, &candidates.integrations, &request);
+    let (integration, told) = match (verified, candidates.left_out) {
+        (Err(Refusal::Ambiguous), _) => return Err(Refusal::Ambiguous),
+        (Err(_), Some(error)) => return Err(error.into()),
+        (verified, _) => verified?,
+    };
     let stored = integrations.transaction(async |tx| {
         let within = integrations.within(tx);
         within.receive(integration, told, &request).await

@@ -150,7 +150,8 @@ async fn challenge(
     let answered = integrations.apart(async move {
         let webhooks = capability(&engine, &named.provider)?;
         let candidates = candidates(&engine, &named.provider, named.id.as_deref()).await?;
-        if candidates.is_empty() {
+        let (candidates, left_out) = (candidates.integrations, candidates.left_out);
+        if candidates.is_empty() && left_out.is_none() {
             return Ok(webhooks.challenge(None, &challenge).await);
         }
         for candidate in &candidates {
@@ -158,7 +159,7 @@ async fn challenge(
                 return Ok(Some(answer));
             }
         }
-        Ok::<_, Refusal>(None)
+        left_out.map_or(Ok(None), |error| Err(Refusal::from(error)))
     });
     let Answer { content_type, body } = answered.await??.ok_or(Refusal::NoAnswer)?;
     let headers = [

@@ -78,7 +78,6 @@ async fn a_wrong_key_is_an_error_and_leaves_the_row(url: String) {
             engine.list(IntegrationFilter::new()).await.map(drop),
             engine.update(id, name).await.map(drop),
             engine.record_success(id).await.map(drop),
-            engine.enable(id).await.map(drop),
             engine.rotate_credentials().await.map(drop),
         ];
         for error in errors {
@@ -107,6 +106,46 @@ async fn a_wrong_key_is_an_error_and_leaves_the_row(url: String) {
     assert_eq!(sealed(&bench).await, before);
     let stored = bench.engine.find(id).await.unwrap().unwrap();
     assert_eq!((&*stored.name, &*read(&stored)), ("one", "hush"));
+}
+
+/// An operator sees an integration whose credentials cannot be decrypted, with the reason, and switches it off and on;
+/// the credentials stay as they are.
+async fn operators_see_and_switch_what_cannot_be_decrypted(url: String) {
+    let bench = Bench::new(url).await;
+    let (one, two) = (
+        with_token(&bench, "one", "hush").await,
+        bench.integration().await,
+    );
+    let before = sealed(&bench).await;
+    let engine = engine(&bench, |engine| engine.encryption_key(key(2))).await;
+    let seen = engine.inspect_all(IntegrationFilter::new()).await.unwrap();
+    let whole: Vec<_> = seen
+        .iter()
+        .map(|one| one.credentials_error.is_none())
+        .collect();
+    assert_eq!(whole, [false, true]);
+    assert_eq!(seen[1].integration, two);
+    let seen = engine.inspect(one.id).await.unwrap().unwrap();
+    assert!(
+        matches!(seen.credentials_error, Some(EncryptionError::UnknownKey(_))),
+        "{seen:?}"
+    );
+    let without = Integration {
+        credentials: None,
+        ..one.clone()
+    };
+    assert_eq!(seen.integration, without);
+    let off = engine.disable(one.id).await.unwrap();
+    assert!(!off.integration.is_active);
+    assert_eq!(off.credentials_error, seen.credentials_error);
+    let on = engine.enable(one.id).await.unwrap();
+    assert!(on.integration.is_active);
+    assert_eq!(engine.inspect(99).await.unwrap(), None);
+
+    assert_eq!(sealed(&bench).await, before);
+    let whole = bench.engine.inspect(one.id).await.unwrap().unwrap();
+    assert_eq!(whole.credentials_error, None);
+    assert_eq!(read(&whole.integration), "hush");
 }
 
 /// Keys are rotated while the application works: the old one reads, the new one writes, and afterwards the old one is
@@ -235,4 +274,5 @@ on_both!(
     credentials_keep_what_the_type_does_not_name,
     credentials_of_another_row_cannot_be_read,
     keys_are_rotated,
+    operators_see_and_switch_what_cannot_be_decrypted,
 );

@@ -284,6 +284,7 @@ async fn an_operator_enables_and_disables_in_silence(url: String) {
     fail(&bench, &integration, 6).await;
     bench.heard.take();
     let on = bench.engine.enable(integration.id).await.unwrap();
+    let on = on.integration;
     assert_eq!(
         (on.is_active, on.health_status, on.consecutive_failures),
         (true, HealthStatus::Healthy, 0)
@@ -292,6 +293,7 @@ async fn an_operator_enables_and_disables_in_silence(url: String) {
     fail(&bench, &integration, 2).await;
     bench.heard.take();
     let off = bench.engine.disable(integration.id).await.unwrap();
+    let off = off.integration;
     assert_eq!(
         (off.is_active, off.health_status, off.consecutive_failures),
         (false, HealthStatus::Degraded, 2),
@@ -300,8 +302,8 @@ async fn an_operator_enables_and_disables_in_silence(url: String) {
     assert_eq!(bench.stored(&integration).await, off);
     assert!(bench.heard.names().is_empty());
     for missing in [
-        bench.engine.enable(99).await,
-        bench.engine.disable(99).await,
+        bench.engine.enable(99).await.map(|one| one.integration),
+        bench.engine.disable(99).await.map(|one| one.integration),
         bench.engine.record_failure(99, UPSTREAM).await,
         bench.engine.record_success(99).await,
         bench.engine.mark_synced(99).await,

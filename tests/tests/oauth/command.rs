@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use clap::Parser;
 use events_std::cli::{Command, CommandError};
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::Value;
 
 use crate::desk::DeskBench;
@@ -82,7 +83,26 @@ async fn failures_are_told(url: String) {
     assert_eq!(desk.state().await, "needs_authorization");
 }
 
+/// One whose credentials cannot be decrypted hides no other.
+async fn one_that_cannot_be_read_is_shown_as_such(url: String) {
+    let desk = DeskBench::new(url).await;
+    let spoiled = match desk.bench.store.backend() {
+        DbBackend::Postgres => r"'\x00'",
+        _ => "x'00'",
+    };
+    let spoil = format!("UPDATE events_integrations SET credentials = {spoiled}");
+    let writer = desk.bench.store.writer();
+    writer.execute_unprepared(&spoil).await.unwrap();
+    assert_eq!(desk.state().await, "unreadable");
+    let text = desk.prints("oauth status").await;
+    assert!(
+        text.contains("\n\nintegration 1: its credentials cannot be decrypted: "),
+        "{text}"
+    );
+}
+
 on_both!(
+    one_that_cannot_be_read_is_shown_as_such,
     authorizations_are_shown_refreshed_and_revoked,
     failures_are_told,
 );

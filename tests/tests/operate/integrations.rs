@@ -11,6 +11,7 @@ use events_std::{
     Integrations, NewIntegration, NoMetadata, Provider, ScheduledSync, SyncError, SyncItemEvent,
     SyncSession, provider,
 };
+use sea_orm::DbBackend;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,6 +19,9 @@ use crate::command::parse;
 use crate::kit::{Shop, on_every_database};
 
 const SECRET: &str = "canary-51ab";
+
+/// Why credentials cannot be decrypted that are none.
+const WRONG: &str = "the stored credentials are not in a form that this program knows";
 
 #[derive(Serialize, Deserialize)]
 struct StockCredentials {
@@ -243,6 +247,54 @@ ID  PROVIDER  NAME   OWNER   ACTIVE  HEALTH   SYNCED
             office.fails("integrations show 9").await,
             "there is no integration 9"
         );
+    });
+}
+
+#[test]
+fn one_whose_credentials_cannot_be_decrypted_is_listed_with_the_reason() {
+    on_every_database(async |shop: Shop| {
+        let office = Office::open(shop).await;
+        office
+            .shop
+            .execute("UPDATE events_integrations SET credentials = NULL WHERE id = 1")
+            .await;
+        let spoiled = match office.shop.store.backend() {
+            DbBackend::Postgres => r"'\x00'",
+            _ => "x'00'",
+        };
+        office
+            .shop
+            .execute(&format!(
+                "UPDATE events_integrations SET credentials = {spoiled} WHERE id = 2"
+            ))
+            .await;
+        let below = format!("\n\nintegration 2: its credentials cannot be decrypted: {WRONG}\n");
+        for line in [
+            "integrations list",
+            "integrations health",
+            "integrations health 2",
+        ] {
+            let text = office.prints(line).await;
+            assert!(text.ends_with(&below), "{line}: {text}");
+            let json = office.json(&format!("{line} --json")).await;
+            let bad = json.as_array().unwrap().iter().find(|one| one["id"] == 2);
+            assert_eq!(bad.unwrap()["credentials_error"], WRONG);
+        }
+        let text = office.prints("integrations show 2").await;
+        let shown = format!("\n  credentials  cannot be decrypted: {WRONG}\n");
+        assert!(text.contains(&shown), "{text}");
+        assert_eq!(
+            office.json("integrations show 2 --json").await["has_credentials"],
+            true
+        );
+        assert_eq!(
+            office.json("integrations show 1 --json").await["credentials_error"],
+            Value::Null
+        );
+        assert_eq!(office.prints("sync due").await.lines().count(), 3);
+        for line in ["integrations health 2 --check", "sync run 2"] {
+            assert!(office.fails(line).await.contains(WRONG), "{line}");
+        }
     });
 }
 

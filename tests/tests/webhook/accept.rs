@@ -4,6 +4,7 @@ use events_core::Events;
 use events_std::webhook::{self, RoutesError};
 use events_std::{IntegrationUpdate, Integrations, NewIntegration, Provider, WebhookStatus};
 use http::StatusCode;
+use sea_orm::DbBackend;
 use serde_json::json;
 
 use crate::hub::{Hub, HubBench, SECRET, Sent, duplicate, queued, send, signature};
@@ -260,6 +261,28 @@ async fn an_integration_without_a_secret_accepts_nothing(url: String) {
     assert_eq!(hub.send("d-1", "push", "{}").await, queued());
 }
 
+/// One whose credentials cannot be decrypted keeps no other from its deliveries, and is told of no sender as not genuine:
+/// who sends to it comes again.
+async fn an_integration_that_cannot_be_read_keeps_no_other(url: String) {
+    let hub = HubBench::new(url).await;
+    hub.connect("another secret").await;
+    let spoiled = match hub.bench.store.backend() {
+        DbBackend::Postgres => r"'\x00'",
+        _ => "x'00'",
+    };
+    let id = hub.integration.id;
+    hub.execute(&format!(
+        "UPDATE events_integrations SET credentials = {spoiled} WHERE id = {id}"
+    ))
+    .await;
+    let sent = Sent::new("d-1", "push", "{}")
+        .with("x-hub-signature-256", signature("another secret", b"{}"));
+    assert_eq!(send(&hub.router, &sent).await, queued());
+    let (status, body) = hub.send("d-2", "push", "{}").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    assert_eq!(hub.bench.count("events_webhooks").await, 1);
+}
+
 /// Row, announcement and job stand or fall together: what cannot be announced is not stored, and comes again.
 async fn what_cannot_be_written_whole_is_not_written(url: String) {
     let hub = HubBench::new(url).await;
@@ -303,6 +326,7 @@ async fn routes_without_processing_are_refused(url: String) {
 }
 
 on_both!(
+    an_integration_that_cannot_be_read_keeps_no_other,
     a_duplicate_is_told_and_nothing_else,
     a_genuine_delivery_is_stored_announced_and_processed,
     a_verifier_that_panics_accepts_nothing,

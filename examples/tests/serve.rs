@@ -1,5 +1,8 @@
 //! The main example as a server, asked as the README asks it.
 
+#[path = "serve/connections.rs"]
+mod connections;
+
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What the compiler says to a queued listener of a per-item event.
+//! What the compiler says to a queued listener of a per-item event, and of providers.
 
 #[test]
 fn ui_std() {

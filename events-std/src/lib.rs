@@ -50,7 +50,7 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-#[cfg(all(feature = "cli", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(feature = "cli")]
 pub mod cli;
 mod error;
 mod integration;
@@ -58,10 +58,10 @@ pub mod oauth;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod operation;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod queue;
 mod request;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod store;
 mod sync;
 #[cfg(feature = "sqlite")]
@@ -75,7 +75,7 @@ pub use integration::{
     HealthThresholds, Integration, IntegrationCreated, IntegrationDisabled,
     IntegrationHealthChanged, IntegrationSynced, NoCredentials, NoMetadata, Provider, RateLimit,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use integration::{
     InspectedIntegration, IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations,
     IntegrationsBuilder, NewIntegration, StartError, StartFault, Within,
@@ -85,25 +85,25 @@ pub use oauth::OAuth;
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 #[cfg(feature = "opentelemetry")]
 pub use opentelemetry::OpenTelemetry;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use operation::OperationFilter;
 pub use operation::{
     Direction, IntegrationLog, OperationCompleted, OperationFailed, OperationStarted,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use queue::operate::{
     FailedCause, FailedDetails, FailedFilter, FailedJob, FailedJobs, FailedPage, JobId, Lack,
     LiveWorker, NotAJobId, QueueDepth, QueueStats, UnclaimedJobs,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use queue::{DEFAULT_TIMEOUT, Left, StoreQueue, Worker, WorkerError};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use request::{
     ApiRequest, ApiResponse, FailedRequest, JsonRequest, RequestAttempt, RequestError,
     RequestFilter,
 };
 pub use request::{IntegrationRequest, Redact, RequestCompleted, RequestFailed, RequestFailure};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use store::{
     AppTransaction, Durability, EncryptionError, EncryptionKey, Joined, Store, StoreError,
     StoreOptions, Tx,
@@ -114,7 +114,7 @@ pub use sync::{
     SyncItemError, SyncItemErrorKind, SyncItemEvent, SyncItemFailed, SyncProgress, SyncResult,
     SyncRun, SyncSession, latest_checkpoint,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};
 #[cfg(feature = "sqlite")]
 pub use testing::{TestEngine, TestEngineBuilder, TestRun};

@@ -37,10 +37,7 @@ impl Credentials {
     }
 
     /// All of them.
-    #[cfg(all(
-        feature = "oauth-loopback",
-        any(feature = "sqlite", feature = "postgres")
-    ))]
+    #[cfg(all(feature = "oauth-loopback", feature = "store"))]
     pub(crate) fn values(&self) -> &Map<String, Value> {
         &self.0
     }
@@ -68,7 +65,7 @@ impl Credentials {
     }
 
     /// Whether a read of them succeeds.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "store")]
     pub(super) fn check(
         &self,
         read: fn(&Value) -> Result<(), serde_json::Error>,
@@ -77,7 +74,7 @@ impl Credentials {
     }
 
     /// As text, for encryption alone.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "store")]
     pub(super) fn to_text(&self) -> secrecy::zeroize::Zeroizing<Vec<u8>> {
         serde_json::to_vec(&self.0).unwrap_or_default().into()
     }

@@ -1,17 +1,17 @@
 //! The integration: its record, its credentials, its health, the events of its life, its provider, and the service that
 //! holds them all.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod age;
 #[cfg(all(
     any(feature = "oauth-loopback", feature = "webhooks"),
-    any(feature = "sqlite", feature = "postgres")
+    feature = "store"
 ))]
 mod apart;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod builder;
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(
         dead_code,
         reason = "the engine reads what is registered, and it needs a database"
@@ -19,29 +19,26 @@ mod builder;
 )]
 mod check;
 mod credentials;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod due;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod error;
 mod events;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod fault;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod filter;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod grant;
 mod health;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod inspect;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod lifecycle;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod new;
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(
         dead_code,
         reason = "the engine reads what is registered, and it needs a database"
@@ -52,57 +49,54 @@ mod rate;
 mod record;
 #[cfg(all(
     any(feature = "oauth-loopback", feature = "webhooks"),
-    any(feature = "sqlite", feature = "postgres")
+    feature = "store"
 ))]
 mod refusals;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod registry;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod remember;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod rows;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod service;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod within;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod write;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(crate) use age::Retention;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use builder::IntegrationsBuilder;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(crate) use check::ErasedHealthCheck;
 pub use check::{CheckFailure, HealthCheck, health_check};
 pub use credentials::{Credentials, CredentialsError};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use error::IntegrationError;
 pub use events::{
     IntegrationCreated, IntegrationDisabled, IntegrationHealthChanged, IntegrationSynced,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use fault::{StartError, StartFault};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use filter::IntegrationFilter;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 pub(crate) use grant::Grant;
 pub use health::{FailureClass, HealthStatus, HealthThresholds};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use inspect::InspectedIntegration;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use new::{IntegrationUpdate, NewIntegration};
 pub use provider::{
     Capability, LinkedProvider, NoCredentials, NoMetadata, Provider, RegisteredProvider,
 };
 pub use rate::RateLimit;
 pub use record::Integration;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(crate) use remember::Remembered;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use service::Integrations;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use within::Within;

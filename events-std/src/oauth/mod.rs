@@ -4,75 +4,42 @@
 //! An adapter's author implements [`OAuth`]; the application mounts [`routes`] and says by an [`Authorizer`] who may
 //! connect what. `Integrations::access_token` gives a token that is fresh.
 
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod authorize;
 #[cfg(feature = "oauth-loopback")]
 mod client;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod error;
 mod events;
 #[cfg(feature = "oauth-loopback")]
 mod failure;
 #[cfg(feature = "oauth-loopback")]
 mod http;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod lease;
 #[cfg(feature = "oauth-loopback")]
 mod provider;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod refresh;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod refusal;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod revoke;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod routes;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod session;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod settings;
 #[cfg(feature = "oauth-loopback")]
 mod standard;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod state;
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod status;
 #[cfg(feature = "oauth-loopback")]
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(dead_code, reason = "the engine reads tokens, and it needs a database")
 )]
 mod tokens;
@@ -85,10 +52,7 @@ pub use {
     provider::{Authorization, CodeGrant, OAuth, oauth},
     tokens::{RevokedToken, Tokens},
 };
-#[cfg(all(
-    feature = "oauth-loopback",
-    any(feature = "sqlite", feature = "postgres")
-))]
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 pub use {
     error::OAuthError,
     refresh::AccessToken,

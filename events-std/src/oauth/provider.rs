@@ -185,7 +185,7 @@ impl fmt::Debug for CodeGrant {
 
 /// [`OAuth`] where the provider's type is not known.
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(dead_code, reason = "the engine calls it, and it needs a database")
 )]
 pub(crate) trait ErasedOAuth: Send + Sync {

@@ -53,7 +53,7 @@ impl Tokens {
     }
 
     /// Puts them over the credentials that are stored.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "store")]
     pub(super) fn merge_into(
         self,
         credentials: &mut Map<String, Value>,

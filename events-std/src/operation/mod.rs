@@ -1,17 +1,17 @@
 //! The operation log: its entries, and the events of an entry that is inserted.
 
 mod events;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod filter;
 mod record;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod retain;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod rows;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod service;
 
 pub use events::{OperationCompleted, OperationFailed, OperationStarted};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use filter::OperationFilter;
 pub use record::{Direction, IntegrationLog};

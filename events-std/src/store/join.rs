@@ -127,6 +127,7 @@ impl Outlet for &DatabaseTransaction {
 }
 
 /// The statements of the outbox bind no other values than these.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 macro_rules! join_sqlx {
     ($database:ty, $backend:expr) => {
         impl AppTransaction for &mut sea_orm::sqlx::Transaction<'_, $database> {}

@@ -5,56 +5,56 @@
 mod attempt;
 mod captured;
 mod category;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod decide;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod enumerate;
 mod error;
 mod events;
 mod failure;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod fault;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(crate) mod item;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod lease;
 mod merge;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod operate;
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(
         dead_code,
         reason = "the engine calls the rest, and it needs a database"
     )
 )]
 mod provider;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod reconcile;
 mod record;
 mod result;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod retain;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod rows;
 mod run;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod scheduler;
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(
         dead_code,
         reason = "the engine calls the rest, and it needs a database"
     )
 )]
 mod session;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod start;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod status;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod to_end;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod write;
 
 pub use attempt::ItemAttempt;
@@ -63,19 +63,19 @@ pub use category::SyncItemEvent;
 pub use error::{SyncItemError, SyncItemErrorKind};
 pub use events::{SyncCompleted, SyncItemFailed};
 pub use failure::{SessionError, SyncError};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use fault::SyncRunError;
 pub use merge::{MixedCheckpoints, latest_checkpoint};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use operate::ItemFilter;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(crate) use provider::ErasedScheduledSync;
 pub use provider::{ScheduledSync, scheduled_sync};
 pub use record::{IntegrationSyncItem, ItemStatus};
 pub use result::SyncResult;
 pub use run::{RunLease, RunState, SyncProgress, SyncRun};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use scheduler::Scheduler;
 pub use session::{SyncItem, SyncSession};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub use start::{SkipReason, SyncStart};

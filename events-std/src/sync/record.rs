@@ -95,7 +95,7 @@ pub enum ItemStatus {
     Skipped,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 impl ItemStatus {
     /// As it stands in the database.
     pub(super) fn of(stored: i16) -> Option<Self> {

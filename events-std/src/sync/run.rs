@@ -67,7 +67,7 @@ pub enum RunState {
 
 impl RunState {
     /// As it stands in the database.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "store")]
     pub(super) fn of(stored: i16) -> Option<Self> {
         match stored {
             0 => Some(Self::Enumerating),
@@ -108,7 +108,7 @@ pub struct SyncProgress {
 
 impl SyncProgress {
     /// The figures of a run at a time.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "store")]
     pub(super) fn of(run: &SyncRun, failed: u64, now: DateTime<Utc>) -> Self {
         let since = run.opened_at.unwrap_or(now);
         let until = run.closed_at.unwrap_or(now);

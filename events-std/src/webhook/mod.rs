@@ -4,33 +4,33 @@
 //! An adapter's author implements [`Webhooks`] and picks a verifier, of which the usual ones are here:
 //! [`GitHub`], [`Stripe`], [`Zendesk`], [`StandardWebhooks`], [`HmacSha256`]. The application mounts [`routes`].
 
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod accept;
 #[cfg(feature = "webhooks")]
 mod challenge;
 #[cfg(feature = "webhooks")]
 mod delivery;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod error;
 mod events;
 #[cfg(feature = "webhooks")]
 mod handlers;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod headers;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod operate;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod process;
 #[cfg(feature = "webhooks")]
 mod provider;
 mod record;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod refusal;
 #[cfg(feature = "webhooks")]
 mod request;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod routes;
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 mod rows;
 #[cfg(feature = "webhooks")]
 mod verify;
@@ -49,7 +49,7 @@ pub use record::{IntegrationWebhook, WebhookStatus};
 pub use request::Request;
 #[cfg(feature = "webhooks")]
 pub use verify::{GitHub, HmacSha256, Refused, StandardWebhooks, Stripe, Verifier, Zendesk};
-#[cfg(all(feature = "webhooks", any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(feature = "webhooks", feature = "store"))]
 pub use {
     error::{RoutesError, WebhookError},
     operate::WebhookFilter,

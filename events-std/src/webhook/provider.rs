@@ -115,7 +115,7 @@ pub trait Webhooks: Provider {
 
 /// [`Webhooks`] where the provider's type is not known.
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(dead_code, reason = "the engine calls it, and it needs a database")
 )]
 pub(crate) trait ErasedWebhooks: Send + Sync {

@@ -57,7 +57,7 @@ pub trait Redact: Provider {
 
 /// [`Redact`] where the provider's type is not known.
 #[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
+    not(feature = "store"),
     allow(dead_code, reason = "the engine asks it, and it needs a database")
 )]
 pub(crate) trait ErasedRedact: Send + Sync {

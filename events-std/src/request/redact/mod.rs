@@ -4,20 +4,20 @@
 //! replaced, and in every text that is stored, the integration's own credentials, the values of a query, what follows
 //! `Bearer` and its like, and the value behind a secret name.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod body;
 mod capability;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod names;
-#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
+#[cfg(all(test, feature = "store"))]
 mod tests;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 mod text;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 pub(super) use body::Redactor;
 pub use capability::{Redact, redact};
 
 /// What stands in place of a secret.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(feature = "store")]
 const REDACTED: &str = "[redacted]";

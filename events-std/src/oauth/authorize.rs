@@ -3,18 +3,11 @@
 use std::sync::Arc;
 
 use super::provider::ErasedOAuth;
+use super::query::Answered;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::{Authorization, CodeGrant, OAuthCompleted, OAuthError, Tokens};
 use crate::integration::{Credentials, Grant, Integration, IntegrationError, Integrations, Within};
-
-/// What came to the callback.
-pub(super) struct Answered {
-    pub(super) state: Option<String>,
-    pub(super) code: Option<String>,
-    pub(super) issuer: Option<String>,
-    pub(super) error: Option<String>,
-}
 
 impl Integrations {
     /// The capability of the integration's provider.

@@ -20,6 +20,8 @@ mod lease;
 #[cfg(feature = "oauth-loopback")]
 mod provider;
 #[cfg(all(feature = "oauth-loopback", feature = "store"))]
+mod query;
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod refresh;
 #[cfg(all(feature = "oauth-loopback", feature = "store"))]
 mod refusal;

@@ -11,7 +11,7 @@ use events_core::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::authorize::Answered;
+use super::query::{Answered, parameter};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::settings::{Checked, RoutesError};
@@ -199,13 +199,7 @@ impl Desk {
 
     async fn callback(self, request: Request) -> Result<Response, Refusal> {
         only(&Method::GET, &request)?;
-        let query = request.uri().query().unwrap_or_default();
-        let answered = Answered {
-            state: parameter(query, "state")?,
-            code: parameter(query, "code")?,
-            issuer: parameter(query, "iss")?,
-            error: parameter(query, "error")?,
-        };
+        let answered = Answered::of(request.uri().query().unwrap_or_default())?;
         let session = Session::of(request.headers(), self.checked.is_https);
         let callback = self.checked.callback.clone();
         let integrations = self.integrations.clone();
@@ -270,15 +264,6 @@ fn only(method: &Method, request: &Request) -> Result<(), Refusal> {
         Ok(())
     } else {
         Err(Refusal::Method)
-    }
-}
-
-/// The value of a parameter, which must not stand there twice (RFC 6749, 3.1).
-fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(other, _)| other == name);
-    match (values.next(), values.next()) {
-        (_, Some(_)) => Err(Refusal::Repeated),
-        (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
     }
 }
 

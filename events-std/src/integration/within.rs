@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use events_core::Event;
 
-use super::{Integration, IntegrationError, Integrations, rows};
+use super::{InspectedIntegration, Integration, IntegrationError, Integrations, rows};
 use crate::store::{self, Tx};
 
 /// The writing methods of [`Integrations`], in a transaction that is open: see [`Integrations::within`].
@@ -49,6 +49,14 @@ impl<'t> Within<'t> {
 
     /// The integration, whose row stays locked until the transaction ends.
     pub(crate) async fn lock(self, id: i64) -> Result<Integration, IntegrationError> {
+        self.lock_inspected(id).await?.whole()
+    }
+
+    /// The same of one whose credentials need not be decrypted.
+    pub(super) async fn lock_inspected(
+        self,
+        id: i64,
+    ) -> Result<InspectedIntegration, IntegrationError> {
         let lock = store::for_update(self.tx);
         let sql = format!(
             "SELECT {} FROM events_integrations WHERE id = $1{lock}",
@@ -56,6 +64,6 @@ impl<'t> Within<'t> {
         );
         let row = store::row(self.tx, sql, [id.into()]).await?;
         self.integrations
-            .read(&row.ok_or(IntegrationError::NotFound(id))?)
+            .read_inspected(&row.ok_or(IntegrationError::NotFound(id))?)
     }
 }

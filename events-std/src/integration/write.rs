@@ -12,6 +12,16 @@ use super::{
 };
 use crate::store::{self, EncryptionError};
 
+/// What was encrypted anew in one transaction.
+#[derive(Default)]
+struct Rotated {
+    count: u64,
+    /// The last integration; none: there are no more.
+    last: Option<i64>,
+    /// Why one could not be decrypted: the first of them.
+    failed: Option<IntegrationError>,
+}
+
 /// So many rows are encrypted anew in one transaction.
 const ROTATED_AT_ONCE: i64 = 100;
 
@@ -68,7 +78,11 @@ impl Within<'_> {
         id: i64,
         update: IntegrationUpdate,
     ) -> Result<Integration, IntegrationError> {
-        let mut changed = self.lock(id).await?;
+        let locked = self.lock_inspected(id).await?;
+        let mut changed = match update.credentials {
+            Some(_) => locked.integration,
+            None => locked.whole()?,
+        };
         let (credentials, metadata) = (&update.credentials, &update.metadata);
         let credentials = credentials.as_ref().and_then(Option::as_ref);
         let metadata = metadata.as_ref().and_then(Option::as_ref);
@@ -136,31 +150,30 @@ impl Within<'_> {
         Ok(())
     }
 
-    /// Encrypts the credentials of the next integrations anew. The last id, unless these were the last.
-    async fn rotate_after(
-        self,
-        id: i64,
-        rotated: &mut u64,
-    ) -> Result<Option<i64>, IntegrationError> {
+    /// Encrypts the credentials of the next integrations anew, but those that cannot be decrypted.
+    async fn rotate_after(self, id: i64) -> Result<Rotated, IntegrationError> {
         let lock = store::for_update(self.tx);
         let sql = format!(
             "SELECT id, uid, credentials FROM events_integrations WHERE credentials IS NOT NULL AND id > $1 \
              ORDER BY id LIMIT $2{lock}"
         );
         let rows = store::rows(self.tx, sql, [id.into(), ROTATED_AT_ONCE.into()]).await?;
-        let mut last = None;
+        let mut done = Rotated::default();
         for row in rows {
             let id: i64 = row.try_get_by_index(0)?;
             let (uid, sealed): (Uuid, Vec<u8>) =
                 (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-            last = Some(id);
-            let Some(sealed) = rows::reseal(&sealed, uid, self.integrations.keys())? else {
-                continue;
-            };
-            let set = "UPDATE events_integrations SET credentials = $2 WHERE id = $1";
-            *rotated += store::execute(self.tx, set, [id.into(), sealed.into()]).await?;
+            done.last = Some(id);
+            match rows::reseal(&sealed, uid, self.integrations.keys()) {
+                Ok(Some(sealed)) => {
+                    let set = "UPDATE events_integrations SET credentials = $2 WHERE id = $1";
+                    done.count += store::execute(self.tx, set, [id.into(), sealed.into()]).await?;
+                }
+                Ok(None) => {}
+                Err(error) => done.failed = done.failed.or(Some(error)),
+            }
         }
-        Ok(last)
+        Ok(done)
     }
 }
 
@@ -176,7 +189,8 @@ impl Integrations {
             .await
     }
 
-    /// Changes an integration. Fires nothing.
+    /// Changes an integration. Fires nothing. One whose credentials cannot be decrypted is changed only together with
+    /// them.
     ///
     /// # Errors
     ///
@@ -195,23 +209,20 @@ impl Integrations {
     ///
     /// # Errors
     ///
-    /// If some cannot be decrypted: their rows stay as they are; or if the database fails.
+    /// If some cannot be decrypted: their rows stay as they are, and all others are done; or if the database fails.
     pub async fn rotate_credentials(&self) -> Result<u64, IntegrationError> {
         if self.keys().current.is_none() {
             return Err(EncryptionError::NoKey.into());
         }
-        let (mut after, mut rotated) = (0, 0);
+        let (mut after, mut rotated, mut failed) = (0, 0, None);
         loop {
-            let next = self.transaction(async |tx| {
-                let mut count = 0;
-                let last = self.within(tx).rotate_after(after, &mut count).await?;
-                Ok::<_, IntegrationError>((last, count))
-            });
-            let (last, count) = next.await?;
-            rotated += count;
-            match last {
+            let done = self.transaction(async |tx| self.within(tx).rotate_after(after).await);
+            let done = done.await?;
+            rotated += done.count;
+            failed = failed.or(done.failed);
+            match done.last {
                 Some(last) => after = last,
-                None => return Ok(rotated),
+                None => return failed.map_or(Ok(rotated), Err),
             }
         }
     }

@@ -146,6 +146,37 @@ async fn operators_see_and_switch_what_cannot_be_decrypted(url: String) {
     let whole = bench.engine.inspect(one.id).await.unwrap().unwrap();
     assert_eq!(whole.credentials_error, None);
     assert_eq!(read(&whole.integration), "hush");
+
+    // Nobody needs what is lost to replace it.
+    let update = IntegrationUpdate::new().credentials(token("fresh"));
+    let replaced = engine.update(one.id, update.unwrap()).await.unwrap();
+    assert_eq!(read(&replaced), "fresh");
+    assert_eq!(read(&engine.find(one.id).await.unwrap().unwrap()), "fresh");
+}
+
+/// One that cannot be decrypted keeps no other from its new key.
+async fn keys_are_rotated_past_what_is_damaged(url: String) {
+    let bench = Bench::new(url).await;
+    let (damaged, other) = (
+        with_token(&bench, "one", "hush").await.id,
+        with_token(&bench, "two", "hear").await.id,
+    );
+    let bytes = match bench.store.backend() {
+        sea_orm::DbBackend::Postgres => r"'\x00'",
+        _ => "x'00'",
+    };
+    let damage =
+        format!("UPDATE events_integrations SET credentials = {bytes} WHERE id = {damaged}");
+    execute(&bench, &damage).await;
+    let both = engine(&bench, |engine| {
+        engine.encryption_key(key(2)).old_encryption_key(key(1))
+    })
+    .await;
+    let error = both.rotate_credentials().await.unwrap_err();
+    assert!(matches!(error, IntegrationError::Encryption(_)), "{error}");
+    assert_eq!(sealed(&bench).await[0], Some(vec![0]), "it is left");
+    let new = engine(&bench, |engine| engine.encryption_key(key(2))).await;
+    assert_eq!(read(&new.find(other).await.unwrap().unwrap()), "hear");
 }
 
 /// Keys are rotated while the application works: the old one reads, the new one writes, and afterwards the old one is
@@ -274,5 +305,6 @@ on_both!(
     credentials_keep_what_the_type_does_not_name,
     credentials_of_another_row_cannot_be_read,
     keys_are_rotated,
+    keys_are_rotated_past_what_is_damaged,
     operators_see_and_switch_what_cannot_be_decrypted,
 );

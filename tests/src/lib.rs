@@ -1,7 +1,12 @@
 //! The workspace tests stand in `tests/`; the examples of the README are tested here.
 #![cfg_attr(doctest, doc = include_str!("../../README.md"))]
 
+pub mod calls;
+mod faults;
+
 use std::io::Write;
+
+pub use faults::{Dice, Effects, Size};
 
 /// Says that a test, or a part of it, is skipped: past the harness, which shows what a test prints only if it fails.
 ///

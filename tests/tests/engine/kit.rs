@@ -174,7 +174,15 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// A folder that is removed with this.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("events-engine-{}", Uuid::now_v7()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -185,9 +193,7 @@ impl Drop for Folder {
 
 /// Gives the address of a SQLite file.
 pub(crate) fn on_sqlite<F: Future<Output = ()>>(body: impl FnOnce(String) -> F) {
-    let path = std::env::temp_dir().join(format!("events-engine-{}", Uuid::now_v7()));
-    std::fs::create_dir(&path).unwrap();
-    let folder = Folder(path);
+    let folder = Folder::new();
     block_on(body(format!(
         "sqlite:{}",
         folder.0.join("test.db").display()

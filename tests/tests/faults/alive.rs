@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use events_core::{Event, Events, State, listener};
 use events_std::{Store, StoreOptions, Tx, Worker};
+use events_tests::Effects;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kill::dispatch_all;
 use crate::kit::{Base, number, on_every_database, runtime, states, until};
-use crate::process::{Effects, events};
+use crate::process::events;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.small")]
@@ -42,7 +43,7 @@ async fn works_on(store: Store, base: &Base) {
     assert_eq!(states(&store).await, [0, 0, 100, 0]);
     let sum = "SELECT CAST(SUM(number) AS BIGINT) FROM effects";
     assert_eq!(number(&store, sum).await, 49 * 50 / 2);
-    assert_eq!(Effects::of(base).lines().len(), 50);
+    assert_eq!(Effects::of(&base.folder).lines().len(), 50);
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn a_job_that_must_run_alone_comes_to_its_turn_under_load() {
         let store = base.store().await;
         let events = events(&format!("{}::load", module_path!()), &store, &base);
         dispatch_all(&store, &events, (1..7).map(load::Load)).await;
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let stop = async {
             until("it is busy", async || effects.lines().len() > 20).await;
             let columns = "uid, queue, event, version, listener, delivery_id, dispatched_at, correlation_id, run_at, \
@@ -132,8 +133,7 @@ fn a_job_that_must_run_alone_comes_to_its_turn_under_load() {
 
 mod load {
     use events_core::{Event, Events, State, listener};
-
-    use crate::process::Effects;
+    use events_tests::Effects;
 
     #[derive(Clone, Debug, Event)]
     #[event(durable, name = "faults.load")]

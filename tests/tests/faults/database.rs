@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use events_core::{Event, State, listener};
 use events_std::{Store, StoreOptions, Worker};
+use events_tests::{Effects, Size};
 use sea_orm::ConnectionTrait;
 
 use crate::kit::{Base, runtime, states, until};
-use crate::process::{Effects, Size, events};
+use crate::process::events;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.kept")]
@@ -73,7 +74,7 @@ fn a_lock_that_another_program_holds_ends_no_worker() {
             .run_until(test)
             .await
             .unwrap();
-        let mut lines = Effects::of(&base).lines();
+        let mut lines = Effects::of(&base.folder).lines();
         lines.sort();
         lines.dedup();
         assert_eq!(lines.len(), 100);
@@ -118,7 +119,7 @@ fn a_full_disk_ends_no_worker_and_loses_nothing_that_was_committed() {
         let store = impatient(&small.url).await;
         // The effects lie elsewhere.
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let mut committed = Vec::new();
         let test = async {
             let mut number = 0;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use events_core::{Attempt, Event, State, listener};
 use events_std::{Worker, WorkerError};
+use events_tests::Effects;
 
 use crate::kill::dispatch_all;
 use crate::kit::{Base, number, on_every_database, states, until};
-use crate::process::{Effects, events};
+use crate::process::events;
 
 /// Where listeners hang, until the test lets them go.
 struct Trap {
@@ -55,7 +56,7 @@ fn a_listener_that_hangs_is_left_and_the_others_go_on_until_all_places_are_taken
         TRAP.close();
         let store = base.store().await;
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let worker = Worker::new(&events, &store).concurrency(2);
         let test = async {
             events.dispatch(&Trapped(true)).await.unwrap();
@@ -96,7 +97,7 @@ fn a_shutdown_lets_jobs_end_and_gives_the_rest_back_with_their_attempts() {
     on_every_database(async |base: Base| {
         let store = base.store().await;
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         dispatch_all(&store, &events, (0..4).map(Endless)).await;
         let stop = async {
             until("three run", async || effects.lines().len() == 3).await;

@@ -2,11 +2,12 @@
 
 use events_core::{Event, JobFailure, State, listener};
 use events_std::{Tx, Worker};
+use events_tests::{Dice, Effects, Size};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use crate::kill::{dispatch_all, number};
 use crate::kit::{self, Base, on_every_database, states, until};
-use crate::process::{Dice, Effects, Process, Size, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.hopeless")]
@@ -51,7 +52,7 @@ fn each_job_that_failed_is_compensated_exactly_once() {
         let table = "CREATE TABLE compensations (number BIGINT NOT NULL)";
         store.writer().execute_unprepared(table).await.unwrap();
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         dispatch_all(&store, &events, std::iter::once(Hopeless(0))).await;
         let process = Process::start(&base, module_path!(), 4);
         until("its hook has written", async || {
@@ -88,8 +89,7 @@ fn each_job_that_failed_is_compensated_exactly_once() {
 
 mod deadly {
     use events_core::{Event, JobFailure, State, listener};
-
-    use crate::process::Effects;
+    use events_tests::Effects;
 
     #[derive(Clone, Debug, Event)]
     #[event(durable, name = "faults.deadly")]
@@ -123,7 +123,7 @@ fn a_hook_that_ends_its_process_does_not_end_all() {
             states(&store).await == [0, 0, 19, 1]
         })
         .await;
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         assert_eq!(effects.lines(), ["hook"; 5]);
         let spent = "SELECT COUNT(*) FROM events_jobs WHERE state = 2 AND attempts <> 1";
         assert_eq!(kit::number(&store, spent).await, 0);

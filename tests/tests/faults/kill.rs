@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use events_core::{Event, Events, State, listener};
 use events_std::{Store, StoreError, Tx, Worker};
+use events_tests::{Dice, Effects, Size};
 
 use crate::kit::{Base, on_every_database, states, until};
-use crate::process::{Dice, Effects, Process, Size, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.counted")]
@@ -85,7 +86,7 @@ fn nothing_is_lost_or_stuck_and_little_runs_twice() {
         })
         .await;
         let mut runs = HashMap::new();
-        let lines = Effects::of(&base).lines();
+        let lines = Effects::of(&base.folder).lines();
         for line in &lines {
             *runs.entry(line.clone()).or_insert(0_usize) += 1;
         }
@@ -101,7 +102,7 @@ fn the_jobs_of_a_dead_worker_are_claimed_within_a_second() {
     on_every_database(async |base: Base| {
         let store = base.store().await;
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let process = Process::start(&base, module_path!(), 4);
         dispatch_all(&store, &events, (0..3).map(Long)).await;
         until("all run", async || states(&store).await[1] == 3).await;
@@ -134,7 +135,7 @@ fn a_worker_that_is_dropped_leaves_its_jobs_to_the_next() {
     on_every_database(async |base: Base| {
         let store = base.store().await;
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         dispatch_all(&store, &events, (0..3).map(Long)).await;
         {
             let worker = Worker::new(&events, &store);

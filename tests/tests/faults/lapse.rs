@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use events_core::{Event, State, listener};
 use events_std::{Store, Worker};
+use events_tests::Effects;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kill::{dispatch_all, workers};
 use crate::kit::{Base, number, on_every_database, states, until};
-use crate::process::{Effects, events};
+use crate::process::events;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.left")]
@@ -138,7 +139,7 @@ fn where_no_lock_can_tell_the_heartbeat_does_whatever_the_clocks_say() {
         };
         Worker::new(&events, &store).run_until(test).await.unwrap();
         check_rows(&store, 8).await;
-        assert_eq!(Effects::of(&base).lines().len(), 8);
+        assert_eq!(Effects::of(&base.folder).lines().len(), 8);
     });
 }
 

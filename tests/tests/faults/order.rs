@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use events_core::{Event, State, listener};
+use events_tests::{Dice, Effects, Size};
 
 use crate::kill::{dispatch_all, number};
 use crate::kit::{Base, on_every_database, states, until};
-use crate::process::{Dice, Effects, Process, Size, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.step")]
@@ -57,7 +58,7 @@ fn the_jobs_of_a_key_run_in_order_and_never_two_at_once() {
         })
         .await;
         drop(processes);
-        assert_eq!(inversions(&Effects::of(&base).lines()), [""; 0]);
+        assert_eq!(inversions(&Effects::of(&base.folder).lines()), [""; 0]);
     });
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use events_core::{Event, State, listener};
+use events_tests::Effects;
 
 use crate::kill::dispatch_all;
 use crate::kit::{self, Base, number, on_every_database, states, until};
-use crate::process::{Effects, Orders, Process, events, told_to_end};
+use crate::process::{Orders, Process, events, told_to_end};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.poison")]
@@ -65,7 +66,7 @@ fn a_poisonous_job_is_found_though_another_worker_of_its_process_always_runs_som
             states(&store).await == [0, 0, 200, 1]
         })
         .await;
-        let poisoned = Effects::of(&base).lines().len();
+        let poisoned = Effects::of(&base.folder).lines().len();
         assert!(poisoned <= 4, "{poisoned} runs of 3");
         let spent = "SELECT COUNT(*) FROM events_jobs WHERE state = 2 AND attempts <> 1";
         assert_eq!(number(&store, spent).await, 0);

@@ -1,11 +1,12 @@
 //! A job that ends its process.
 
 use events_core::{Attempt, Event, JobFailure, State, listener};
+use events_tests::Effects;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kill::dispatch_all;
 use crate::kit::{Base, number, on_every_database, states, until};
-use crate::process::{Effects, Process, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.cup")]
@@ -39,7 +40,7 @@ fn it_is_parked_as_crashed_and_costs_the_others_nothing() {
             states(&store).await == [0, 0, 39, 1]
         })
         .await;
-        let lines = Effects::of(&base).lines();
+        let lines = Effects::of(&base.folder).lines();
         let poisoned: Vec<_> = lines
             .iter()
             .filter(|line| line.starts_with(&format!("{POISONED} ")))

@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use events_core::{Event, State, listener};
 use events_std::{StoreError, Tx, Worker};
+use events_tests::{Dice, Effects, Size};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kill::{dispatch_all, number};
 use crate::kit::{Base, runtime, states, until};
-use crate::process::{Dice, Effects, Process, Size, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.outage")]
@@ -198,7 +199,7 @@ fn it_may_restart_while_jobs_run() {
         assert!(left.ended > 0);
         assert!(!process.has_ended(), "the other worker lives too");
         drop(process);
-        let mut lines = Effects::of(&base).lines();
+        let mut lines = Effects::of(&base.folder).lines();
         lines.sort();
         lines.dedup();
         assert_eq!(lines.len(), jobs + 20);

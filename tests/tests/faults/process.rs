@@ -1,110 +1,21 @@
 //! A worker in a process of its own: this program again, in another role.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use events_core::Events;
 use events_std::{Store, Worker};
+use events_tests::Effects;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kit::{self, Base};
-
-/// How large a run is.
-pub(crate) enum Size {
-    Small,
-    Ci,
-    Long,
-}
-
-impl Size {
-    pub(crate) fn of_run() -> Self {
-        match std::env::var("EVENTS_FAULTS").as_deref() {
-            Ok("ci") => Self::Ci,
-            Ok("long") => Self::Long,
-            Ok(other) => panic!("EVENTS_FAULTS is `ci` or `long`, not `{other}`"),
-            Err(_) => Self::Small,
-        }
-    }
-}
-
-/// Random choices that a run can repeat.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new() -> Self {
-        let seed = match std::env::var("EVENTS_FAULTS_SEED") {
-            Ok(seed) => seed.parse().expect("a number"),
-            Err(_) => u64::from(std::process::id()) + u64::try_from(now_in_millis()).unwrap(),
-        };
-        eprintln!("EVENTS_FAULTS_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A number below `end`: `SplitMix64`.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(end).unwrap()).unwrap()
-    }
-}
-
-fn now_in_millis() -> i64 {
-    chrono::Utc::now().timestamp_millis()
-}
-
-/// What listeners of all processes have done, one line each, in the order in which they did it: a file that survives
-/// the death of whoever wrote it.
-pub(crate) struct Effects {
-    file: File,
-    path: PathBuf,
-}
-
-impl Effects {
-    /// The file of a database.
-    pub(crate) fn of(base: &Base) -> Self {
-        Self::at(&base.folder.join("effects"))
-    }
-
-    fn at(path: &Path) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        Self {
-            file: file.expect("the file of effects"),
-            path: path.to_owned(),
-        }
-    }
-
-    /// One system call for each line, so that lines are whole.
-    pub(crate) fn write(&self, line: &str) {
-        (&self.file)
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("a line");
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.path).expect("the file of effects");
-        text.lines().map(ToOwned::to_owned).collect()
-    }
-
-    /// Whether a file of this name lies beside it.
-    pub(crate) fn is_marked(&self, name: &str) -> bool {
-        self.path.with_file_name(name).exists()
-    }
-
-    pub(crate) fn mark(&self, name: &str) {
-        File::create(self.path.with_file_name(name)).expect("a mark");
-    }
-}
 
 /// The dispatcher of a test's own listeners.
 pub(crate) fn events(module: &str, store: &Store, base: &Base) -> Events {
     Events::builder()
         .only_linked_in(module)
-        .state(Effects::of(base))
+        .state(Effects::of(&base.folder))
         .queue(store.queue())
         .build()
         .unwrap()

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use events_core::{Event, State, listener};
 use events_std::{Store, Worker, WorkerError};
+use events_tests::Effects;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::kill::{dispatch_all, number, workers};
 use crate::kit::{Base, Kind, runtime, states, until};
-use crate::process::{Effects, events};
+use crate::process::events;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.unheard")]
@@ -115,7 +116,7 @@ fn it_does_not_keep_a_worker_that_is_to_stop() {
         let events_far = events(module_path!(), &far, &base);
         let late = Store::connect(&proxy.url).await.unwrap();
         dispatch_all(&store, &events_here, (0..3).map(Unheard)).await;
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let stopped = watch::Sender::new(None);
         let silence = async {
             until("all run", async || effects.lines().len() == 3).await;
@@ -172,7 +173,7 @@ fn a_running_worker_does_not_wait_for_it_for_ever() {
         let proxy = Proxy::before(&base.url).await;
         let far = Store::connect(&proxy.url).await.unwrap();
         let events_far = events(module_path!(), &far, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         let test = async {
             dispatch_all(&store, &events_here, (0..2).map(Unheard)).await;
             until("both run", async || effects.lines().len() == 2).await;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use events_core::{Event, State, listener};
 use events_std::{Tx, Worker};
+use events_tests::Effects;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::kill::{dispatch_all, number, workers};
 use crate::kit::{Base, on_every_database, states, until};
-use crate::process::{Effects, Process, events};
+use crate::process::{Process, events};
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.lease")]
@@ -33,7 +34,7 @@ fn what_it_says_of_jobs_that_others_have_is_not_accepted() {
     on_every_database(async |base: Base| {
         let store = base.store().await;
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         effects.mark("child");
         effects.mark(&std::process::id().to_string());
         let process = Process::start(&base, module_path!(), 20);
@@ -151,7 +152,7 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
         let create = "CREATE TABLE written (number BIGINT NOT NULL)";
         store.writer().execute_unprepared(create).await.unwrap();
         let events = events(module_path!(), &store, &base);
-        let effects = Effects::of(&base);
+        let effects = Effects::of(&base.folder);
         effects.mark(&std::process::id().to_string());
         let process = Process::start_patient(&base, module_path!(), 20);
         let endings = [Ending::Succeeds, Ending::Fails, Ending::Never];
@@ -164,7 +165,7 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
             all += 1;
         }
         let lines = |line: &str| {
-            let lines = Effects::of(&base).lines();
+            let lines = Effects::of(&base.folder).lines();
             lines.iter().filter(|written| *written == line).count()
         };
         until("all run there", async || {

@@ -1,18 +1,17 @@
-//! A process that is killed at each of its system calls that write: `strace` injects the signal before the call.
+//! A process that is killed at each of its system calls that write.
 
-use std::collections::HashMap;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use events_core::{Event, State, listener};
 use events_std::{Store, StoreError, Tx, Worker};
+use events_tests::Effects;
+use events_tests::calls::{self, Calls, Scenario, kill_at_every_call, strace_is_here};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::kill::workers;
 use crate::kit::{self, Base, Kind, number, states, until};
-use crate::process::{Dice, Effects, Size, events};
+use crate::process::events;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.placed")]
@@ -56,7 +55,7 @@ async fn opened(base: &Base) -> Store {
 async fn play(base: &Base) {
     let store = opened(base).await;
     let events = events(module_path!(), &store, base);
-    let effects = Effects::of(base);
+    let effects = Effects::of(&base.folder);
     let place = async |number: i64| {
         let store = store.with_events(&events);
         let placed = store.transaction(async |tx: &Tx| {
@@ -90,116 +89,18 @@ async fn play(base: &Base) {
     store.close().await.unwrap();
 }
 
-const URL: &str = "EVENTS_FAULTS_SCENARIO";
-const FOLDER: &str = "EVENTS_FAULTS_SCENARIO_FOLDER";
-
 /// The other role: not a test, unless the variables say so. On one thread, so that calls have one count.
 #[test]
 fn scenario() {
-    let Ok(url) = std::env::var(URL) else {
+    let Some((url, folder)) = Scenario::of_process() else {
         return;
     };
-    let base = Base::existing(&url, Path::new(&std::env::var(FOLDER).unwrap()));
+    let base = Base::existing(&url, &folder);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(play(&base));
-}
-
-/// System calls that are counted together.
-struct Calls {
-    name: &'static str,
-    set: &'static str,
-    /// Of these files only. None: of all.
-    files: &'static [&'static str],
-}
-
-const OF_FILES: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,unlink,rename";
-
-/// `strace` counts the calls of each thread on its own, and the process dies when any of them comes to the count: what
-/// few threads do seldom is counted apart.
-const SQLITE: &[Calls] = &[
-    Calls {
-        name: "database",
-        set: OF_FILES,
-        files: &["test.db", "test.db-wal", "test.db-shm"],
-    },
-    Calls {
-        name: "checkpoint",
-        set: OF_FILES,
-        files: &["test.db"],
-    },
-    Calls {
-        name: "removal",
-        set: "unlink,ftruncate",
-        files: &["test.db-wal", "test.db-shm"],
-    },
-    Calls {
-        name: "effects",
-        set: "write",
-        files: &["effects"],
-    },
-];
-
-const POSTGRES: &[Calls] = &[
-    Calls {
-        name: "sends",
-        set: "sendto,sendmsg,writev",
-        files: &[],
-    },
-    Calls {
-        name: "effects",
-        set: "write",
-        files: &["effects"],
-    },
-];
-
-impl Calls {
-    /// Runs the scenario and, if it comes so far, kills it at this call.
-    fn run(&self, base: &Base, kill_at: Option<usize>) -> Output {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o"]).arg(log(base));
-        strace.arg(format!("--trace={}", self.set));
-        if let Some(call) = kill_at {
-            strace.arg(format!("--inject={}:signal=KILL:when={call}", self.set));
-        }
-        for file in self.files {
-            strace.arg("-P").arg(base.folder.join(file));
-        }
-        let program = std::env::current_exe().expect("this program");
-        strace
-            .arg(program)
-            .args([
-                "--exact",
-                "strace::scenario",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env(URL, &base.url)
-            .env(FOLDER, &base.folder)
-            .stdin(Stdio::null())
-            .output()
-            .expect("strace")
-    }
-
-    /// How many of these calls the busiest thread makes.
-    fn count(&self, base: &Base) -> usize {
-        let output = self.run(base, None);
-        assert!(output.status.success(), "{output:?}");
-        let log = std::fs::read_to_string(log(base)).expect("what strace saw");
-        let mut threads: HashMap<&str, usize> = HashMap::new();
-        for line in log.lines().filter(|line| !line.contains("resumed>")) {
-            if let Some((thread, _)) = line.split_once(' ').filter(|(_, call)| call.contains('(')) {
-                *threads.entry(thread).or_default() += 1;
-            }
-        }
-        threads.into_values().max().unwrap_or_default()
-    }
-}
-
-fn log(base: &Base) -> PathBuf {
-    base.folder.join("strace")
 }
 
 /// An empty database, and an empty folder for its files.
@@ -241,7 +142,7 @@ async fn check(base: &Base, point: &str) {
     ] {
         assert_eq!(number(&store, query).await, 0, "{point}: {query}");
     }
-    let lines = Effects::of(base).lines();
+    let lines = Effects::of(&base.folder).lines();
     for event in 0..ALL {
         let query = format!("SELECT COUNT(*) FROM placed WHERE number = {event}");
         let is_placed = number(&store, &query).await == 1;
@@ -264,70 +165,34 @@ async fn check(base: &Base, point: &str) {
     store.close().await.unwrap();
 }
 
-/// At how many of the calls of a kind.
-fn sample(all: usize) -> usize {
-    match Size::of_run() {
-        Size::Small => all.min(6),
-        Size::Ci => all.min(30),
-        Size::Long => all,
-    }
-}
-
-async fn kill_at_every_call(base: &Base, store: Option<&Store>, kinds: &[Calls]) {
-    let mut dice = Dice::new();
-    for kind in kinds {
-        let whole = emptied(base, store, kind.name).await;
-        let all = kind.count(&whole);
-        assert!(all > 0, "no call of {} was seen", kind.name);
-        check(&whole, "the whole").await;
-        let sample = sample(all);
-        let mut killed = 0;
-        for part in 0..sample {
-            // One of each part.
-            let (from, to) = (part * all / sample, (part + 1) * all / sample);
-            let call = 1 + from + dice.below(to - from);
-            let point = format!("{} {call} of {all}", kind.name);
-            let base = emptied(base, store, &format!("{}-{call}", kind.name)).await;
-            let output = kind.run(&base, Some(call));
-            if output.status.signal() == Some(9) {
-                killed += 1;
-            } else {
-                // Not every run makes as many calls.
-                assert!(output.status.success(), "{point}: {output:?}");
-            }
-            check(&base, &point).await;
+async fn die_anywhere(base: &Base, store: Option<&Store>, kinds: &[Calls]) {
+    let ready = async |name: &str| {
+        let base = emptied(base, store, name).await;
+        Scenario {
+            role: "strace::scenario",
+            url: base.url,
+            folder: base.folder,
         }
-        eprintln!(
-            "killed at {killed} of {sample} points in {all} calls: {}",
-            kind.name
-        );
-        // Runs differ by a few calls, of which a kind may have but three.
-        assert!(killed * 2 >= sample, "{}: {killed} of {sample}", kind.name);
-    }
-}
-
-fn is_here() -> bool {
-    let traced = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .output();
-    let works = traced.is_ok_and(|output| output.status.success());
-    if !works {
-        events_tests::skip("with a death at each call that writes: strace is not here");
-    }
-    works
+    };
+    let play = async |scenario: &Scenario, mut command: Command, point: &str| {
+        let output = command.output().expect("strace");
+        check(&Base::existing(&scenario.url, &scenario.folder), point).await;
+        output
+    };
+    kill_at_every_call(kinds, ready, play).await;
 }
 
 #[test]
 fn a_death_at_any_call_that_writes_loses_nothing() {
-    if !is_here() {
+    if !strace_is_here() {
         return;
     }
     kit::runtime().block_on(async {
         let base = Base::sqlite();
-        kill_at_every_call(&base, None, SQLITE).await;
+        die_anywhere(&base, None, calls::SQLITE).await;
         if let Some(base) = Base::of(Kind::Postgres).await {
             let store = base.store().await;
-            kill_at_every_call(&base, Some(&store), POSTGRES).await;
+            die_anywhere(&base, Some(&store), calls::POSTGRES).await;
             base.remove().await;
         }
     });

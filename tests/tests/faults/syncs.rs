@@ -10,10 +10,11 @@ use events_std::{
     ScheduledSync, Scheduler, Store, SyncCompleted, SyncError, SyncItemEvent, SyncItemFailed,
     SyncSession, Tx, provider,
 };
+use events_tests::{Dice, Effects, Size};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::kit::{self, Base, number, on_every_database};
-use crate::process::{Dice, Effects, Orders, Process, Size, told_to_end};
+use crate::process::{Orders, Process, told_to_end};
 
 /// So much faster than others does the time pass here, alike in all processes.
 const FASTER: u32 = 100;
@@ -167,7 +168,7 @@ fn engine(store: &Store, base: &Base) -> (Events, Integrations) {
         .only_linked_in(module_path!())
         .clock(Hurried)
         .state(engine.clone())
-        .state(Effects::of(base))
+        .state(Effects::of(&base.folder))
         .queue(store.queue())
         .build()
         .unwrap();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use events_std::webhook::{GitHub, Request, Verifier};
+use events_tests::Size;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -93,10 +94,10 @@ async fn changed_or_cut_deliveries_are_refused(url: String) {
 
 /// So many mutations: few in a test, 100,000 with `EVENTS_FAULTS=ci`, 1,000,000 with `EVENTS_FAULTS=long`.
 fn mutations() -> u64 {
-    match std::env::var("EVENTS_FAULTS").as_deref() {
-        Ok("ci") => 100_000,
-        Ok("long") => 1_000_000,
-        _ => 2_000,
+    match Size::of_run() {
+        Size::Small => 2_000,
+        Size::Ci => 100_000,
+        Size::Long => 1_000_000,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A provider that signs as GitHub does, handles deliveries as a test tells it to, and the routes that accept them.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,15 @@ use events_std::{
     Integration, Integrations, NewIntegration, NoMetadata, Provider, WebhookReceived,
     WebhookStatus, Webhooks, Worker, provider,
 };
+use events_tests::Effects;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
@@ -59,6 +63,8 @@ pub(crate) struct Hub {
     pub(crate) generic: bool,
     /// Prints what it handles.
     pub(crate) tells: bool,
+    /// Where it writes what it handles.
+    pub(crate) effects: Option<Arc<Effects>>,
 }
 
 #[provider(Webhooks, instance)]
@@ -114,6 +120,12 @@ impl Hub {
         Integrations::current()?;
         if self.tells {
             println!("handling {}", delivery.webhook.provider_delivery_id);
+        }
+        if let Some(effects) = &self.effects {
+            effects.write(&format!(
+                "handled {}",
+                delivery.webhook.provider_delivery_id
+            ));
         }
         let (fate, gate) = {
             let mut script = self.script.lock().unwrap();
@@ -335,6 +347,26 @@ pub(crate) async fn ask(router: &Router, request: Request<Body>) -> (StatusCode,
     let status = answer.status();
     let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// Sends a delivery over a connection of its own; the whole answer.
+pub(crate) async fn over(address: SocketAddr, sent: &Sent) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address).await?;
+    let headers = sent.headers.iter();
+    let headers: Vec<String> = headers
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request = format!(
+        "POST {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}content-length: {}\r\n\r\n",
+        sent.path,
+        headers.concat(),
+        sent.body.len()
+    );
+    connection.write_all(request.as_bytes()).await?;
+    connection.write_all(&sent.body).await?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 pub(crate) async fn send(router: &Router, sent: &Sent) -> (StatusCode, Value) {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use events_core::SystemClock;
 use events_std::{Worker, webhook};
+use events_tests::Size;
 
 use crate::hub::{Hub, HubBench, Sent, send, until};
 use crate::kit::{Bench, on_both};
@@ -13,10 +14,10 @@ const URL: &str = "EVENTS_WEBHOOK_CHILD";
 
 /// So often the process is killed: few times in a test, more with `EVENTS_FAULTS`.
 fn kills() -> usize {
-    match std::env::var("EVENTS_FAULTS").as_deref() {
-        Ok("ci") => 40,
-        Ok("long") => 400,
-        _ => 6,
+    match Size::of_run() {
+        Size::Small => 6,
+        Size::Ci => 40,
+        Size::Long => 400,
     }
 }
 

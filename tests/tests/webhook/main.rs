@@ -16,3 +16,4 @@ mod operate;
 mod peers;
 mod process;
 mod race;
+mod strace;

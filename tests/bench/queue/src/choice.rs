@@ -16,6 +16,8 @@ pub enum Part {
     Items,
     /// Sync runs of four sizes: the time of an item, and memory.
     Sizes,
+    /// Webhooks beside a bare handler, and beside half-open connections.
+    Deliveries,
     /// Push and process beside another queue.
     #[cfg(feature = "peers")]
     Peers,
@@ -27,6 +29,7 @@ const PARTS: &[(&str, Part)] = &[
     ("claims", Part::Claims),
     ("items", Part::Items),
     ("sizes", Part::Sizes),
+    ("deliveries", Part::Deliveries),
     #[cfg(feature = "peers")]
     ("peers", Part::Peers),
 ];

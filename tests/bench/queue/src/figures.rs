@@ -68,7 +68,7 @@ pub fn head(other: &str) {
     );
 }
 
-/// Keeps the best rate, in jobs a second.
+/// Runs so many jobs, and keeps the best rate.
 pub async fn best(
     rate: &mut f64,
     jobs: u32,
@@ -84,7 +84,8 @@ async fn time_of(run: impl Future<Output = Result<(), Error>>) -> Result<Duratio
     Ok(start.elapsed())
 }
 
-fn keep(rate: &mut f64, jobs: u32, took: Duration) {
+/// Keeps the best rate, in jobs a second.
+pub fn keep(rate: &mut f64, jobs: u32, took: Duration) {
     *rate = rate.max(f64::from(jobs) / took.as_secs_f64());
 }
 

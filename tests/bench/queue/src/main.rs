@@ -7,6 +7,7 @@ mod bare;
 mod base;
 mod choice;
 mod claims;
+mod deliveries;
 mod figures;
 mod filled;
 mod items;
@@ -74,6 +75,12 @@ async fn main() -> Result<(), Error> {
     if choice.has(Part::Sizes) {
         for setting in &settings {
             items::report_sizes(setting).await?;
+        }
+    }
+    if choice.has(Part::Deliveries) {
+        figures::head("bare/s");
+        for setting in &settings {
+            deliveries::report(setting).await?;
         }
     }
     if choice.has(Part::Claims) {

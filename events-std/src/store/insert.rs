@@ -16,9 +16,12 @@ use super::outbox::CHANNEL;
 const UNLESS_EQUAL: &str = "ON CONFLICT (listener, unique_key) WHERE unique_key IS NOT NULL AND state IN (0, 1) DO NOTHING";
 
 /// So many rows a statement of SQLite takes; those that there are not are bound as NULL and left out.
-const SIZES: [usize; 5] = [1, 4, 16, 64, 128];
+const SIZES: [usize; 6] = [1, 2, 4, 16, 64, 128];
 
-/// The statements that write the jobs, in this order but for those of several listeners, of which each has its own.
+/// Up to so many jobs of several listeners are one statement, as where an event has several: each row binds all.
+const MIXED_AT_MOST: usize = 16;
+
+/// The statements that write the jobs, in this order but for many of several listeners, of which each has its own.
 pub(super) fn inserts(backend: DbBackend, jobs: &[Job]) -> Vec<Statement> {
     let mut groups: Vec<(Shared<'_>, Vec<&Job>)> = Vec::new();
     for job in jobs {
@@ -28,16 +31,72 @@ pub(super) fn inserts(backend: DbBackend, jobs: &[Job]) -> Vec<Statement> {
             None => groups.push((shared, vec![job])),
         }
     }
+    if groups.len() > 1 && jobs.len() <= MIXED_AT_MOST {
+        let rows: Vec<&Job> = jobs.iter().collect();
+        return vec![insert(backend, Form::Mixed, None, &rows)];
+    }
     let mut statements = Vec::with_capacity(groups.len());
     for (shared, group) in &groups {
-        if backend == DbBackend::Postgres {
-            statements.push(shared.by_arrays(group));
+        let form = if shared.plain {
+            Form::Plain
         } else {
-            let most = SIZES[SIZES.len() - 1];
-            statements.extend(group.chunks(most).map(|chunk| shared.by_rows(chunk)));
-        }
+            Form::Full
+        };
+        let most = match backend {
+            DbBackend::Postgres => group.len(),
+            _ => SIZES[SIZES.len() - 1],
+        };
+        let parts = group.chunks(most);
+        statements.extend(parts.map(|part| insert(backend, form, Some(shared), part)));
     }
     statements
+}
+
+fn insert(backend: DbBackend, form: Form, shared: Option<&Shared<'_>>, jobs: &[&Job]) -> Statement {
+    match backend {
+        DbBackend::Postgres => by_arrays(form, shared, jobs),
+        _ => by_rows(form, shared, jobs),
+    }
+}
+
+/// What a statement's rows bind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// What plain jobs have.
+    Plain,
+    /// The keys and times of others too.
+    Full,
+    /// And what other statements bind once.
+    Mixed,
+}
+
+impl Form {
+    /// How many values a row binds.
+    fn width(self) -> usize {
+        match self {
+            Self::Plain => 4,
+            Self::Full => 11,
+            Self::Mixed => 16,
+        }
+    }
+
+    /// The values of a row.
+    fn row(self, job: &Job) -> impl Iterator<Item = Value> {
+        let full = (self != Self::Plain).then(|| full_row(job));
+        let shared = (self == Self::Mixed).then(|| Shared::of(job).values());
+        let rest = full.into_iter().flatten();
+        let rest = rest.chain(shared.into_iter().flatten());
+        plain_row(job).into_iter().chain(rest)
+    }
+
+    /// The names of the columns behind those that are [`SHARED`], what they are selected from, and what becomes of
+    /// those that equal another: only what has a key may.
+    fn parts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Plain => (PLAIN, "column3", ""),
+            Self::Full | Self::Mixed => (FULL, REST, UNLESS_EQUAL),
+        }
+    }
 }
 
 /// What the jobs of one statement have in common.
@@ -80,77 +139,72 @@ impl<'j> Shared<'j> {
             self.delay.into(),
         ]
     }
+}
 
-    /// A statement of SQLite, which binds each value of each row: that is faster than one text to be taken apart.
-    fn by_rows(&self, jobs: &[&Job]) -> Statement {
-        static TEXTS: [[OnceLock<String>; SIZES.len()]; 2] =
-            [const { [const { OnceLock::new() }; SIZES.len()] }; 2];
-        let size = SIZES.iter().position(|size| *size >= jobs.len());
-        let size = size.unwrap_or(SIZES.len() - 1);
-        let width = if self.plain { 4 } else { 11 };
-        let text = TEXTS[usize::from(self.plain)][size].get_or_init(|| {
-            // A parameter with a name is looked up in the list of all names: thousands of them take longer than the
-            // insert.
-            let row = format!("({})", vec!["?"; width].join(", "));
-            let rows = vec![row; SIZES[size]].join(", ");
-            let (columns, rest, unless) = if self.plain {
-                (PLAIN, "", "")
-            } else {
-                (FULL, REST, UNLESS_EQUAL)
-            };
-            // The delay comes first among the parameters, as it does among the columns.
-            format!(
-                "INSERT INTO events_jobs ({SHARED}, {columns}) SELECT ?, ?, ?, ?, ? + column4, column1, column2, column3, \
-                 column4, column4, {} FROM (VALUES {rows}) WHERE column1 IS NOT NULL {unless}",
-                if self.plain { "column3" } else { rest }
-            )
-        });
-        let mut values = Vec::with_capacity(5 + width * SIZES[size]);
-        values.extend(self.values());
-        for job in jobs {
-            values.extend(plain_row(job));
-            if !self.plain {
-                values.extend(full_row(job));
-            }
-        }
-        values.resize(5 + width * SIZES[size], Value::BigInt(None));
-        Statement::from_sql_and_values(DbBackend::Sqlite, text, values)
+/// A statement of SQLite, which binds each value of each row: that is faster than one text to be taken apart.
+fn by_rows(form: Form, shared: Option<&Shared<'_>>, jobs: &[&Job]) -> Statement {
+    static TEXTS: [[OnceLock<String>; SIZES.len()]; 3] =
+        [const { [const { OnceLock::new() }; SIZES.len()] }; 3];
+    let size = SIZES.iter().position(|size| *size >= jobs.len());
+    let size = size.unwrap_or(SIZES.len() - 1);
+    let width = form.width();
+    let text = TEXTS[form as usize][size].get_or_init(|| {
+        // A parameter with a name is looked up in the list of all names: thousands of them take longer than the
+        // insert.
+        let row = format!("({})", vec!["?"; width].join(", "));
+        let rows = vec![row; SIZES[size]].join(", ");
+        // The delay comes first among the parameters, as it does among the columns.
+        let first = match form {
+            Form::Plain | Form::Full => "?, ?, ?, ?, ? + column4",
+            Form::Mixed => EACH,
+        };
+        let (columns, rest, unless) = form.parts();
+        format!(
+            "INSERT INTO events_jobs ({SHARED}, {columns}) SELECT {first}, column1, column2, column3, column4, column4, \
+             {rest} FROM (VALUES {rows}) WHERE column1 IS NOT NULL {unless}"
+        )
+    });
+    let once = shared.map(Shared::values);
+    let all = once.iter().flatten().count() + width * SIZES[size];
+    let mut values = Vec::with_capacity(all);
+    values.extend(once.into_iter().flatten());
+    for job in jobs {
+        values.extend(form.row(job));
     }
+    values.resize(all, Value::BigInt(None));
+    Statement::from_sql_and_values(DbBackend::Sqlite, text, values)
+}
 
-    /// A statement of Postgres, which takes each column as one array, and tells the workers. They hear it at the commit,
-    /// once for each transaction however often it is said; a statement of its own would cost a round trip more.
-    fn by_arrays(&self, jobs: &[&Job]) -> Statement {
-        static TEXTS: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
-        let text = TEXTS[usize::from(self.plain)].get_or_init(|| {
-            let (columns, rest, arrays, unless) = if self.plain {
-                (PLAIN, "column3", "", "")
-            } else {
-                let arrays = ", $10::text::uuid[], $11::text::uuid[], $12::text::bigint[], $13::text::text[], \
-                              $14::text::bigint[], $15::text::text[], $16::text::text[]";
-                (FULL, REST, arrays, UNLESS_EQUAL)
-            };
-            let names: Vec<String> = (1..=if self.plain { 4 } else { 11 })
-                .map(|column| format!("column{column}"))
-                .collect();
-            // The ids follow the place: jobs of one order key run by it.
-            format!(
-                "WITH pushed AS (INSERT INTO events_jobs ({SHARED}, {columns}) SELECT $1, $2, $3, $4, $5 + column4, \
-                 column1, column2, column3, column4, column4, {rest} FROM unnest($6::text::uuid[], $7::text::text[], \
-                 $8::text::uuid[], $9::text::bigint[]{arrays}) WITH ORDINALITY AS job ({}, place) ORDER BY place \
-                 {unless} RETURNING 1) \
-                 SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (SELECT 1 FROM pushed)",
-                names.join(", ")
-            )
-        });
-        let rows = jobs.iter().map(|job| {
-            let rest = (!self.plain).then(|| full_row(job));
-            let rest = rest.into_iter().flatten();
-            plain_row(job).into_iter().chain(rest)
-        });
-        let arrays = arrays(rows);
-        let values = self.values().into_iter().chain(arrays);
-        Statement::from_sql_and_values(DbBackend::Postgres, text, values)
-    }
+/// A statement of Postgres, which takes each column as one array, and tells the workers. They hear it at the commit,
+/// once for each transaction however often it is said; a statement of its own would cost a round trip more.
+fn by_arrays(form: Form, shared: Option<&Shared<'_>>, jobs: &[&Job]) -> Statement {
+    static TEXTS: [OnceLock<String>; 3] = [const { OnceLock::new() }; 3];
+    let text = TEXTS[form as usize].get_or_init(|| {
+        let (first, bound) = match form {
+            Form::Plain | Form::Full => ("$1, $2, $3, $4, $5 + column4", 5),
+            Form::Mixed => (EACH, 0),
+        };
+        let (columns, rest, unless) = form.parts();
+        let types = TYPES.iter().take(form.width()).enumerate();
+        let (arrays, names): (Vec<String>, Vec<String>) = types
+            .map(|(place, of)| {
+                let column = place + 1;
+                let array = format!("${}::text::{of}[]", bound + column);
+                (array, format!("column{column}"))
+            })
+            .unzip();
+        // The ids follow the place: jobs of one order key run by it.
+        format!(
+            "WITH pushed AS (INSERT INTO events_jobs ({SHARED}, {columns}) SELECT {first}, column1, column2, column3, \
+             column4, column4, {rest} FROM unnest({}) WITH ORDINALITY AS job ({}, place) ORDER BY place {unless} \
+             RETURNING 1) SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (SELECT 1 FROM pushed)",
+            arrays.join(", "),
+            names.join(", ")
+        )
+    });
+    let once = shared.map(Shared::values).into_iter().flatten();
+    let values = once.chain(arrays(jobs.iter().map(|job| form.row(job))));
+    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
 }
 
 const SHARED: &str = "queue, event, version, listener, run_at";
@@ -159,6 +213,13 @@ const FULL: &str = "uid, payload, delivery_id, dispatched_at, changed_at, correl
                     unique_key, unique_until, order_key, trace";
 /// Where the columns of [`FULL`] come from that are not plain.
 const REST: &str = "column5, column6, column7, column8, column9, column10, column11";
+/// Where those of [`SHARED`] come from in rows that bind all.
+const EACH: &str = "column12, column13, column14, column15, column16 + column4";
+/// The types of what a row binds, on Postgres.
+const TYPES: [&str; 16] = [
+    "uuid", "text", "uuid", "bigint", "uuid", "uuid", "bigint", "text", "bigint", "text", "text",
+    "text", "text", "int", "text", "bigint",
+];
 
 fn plain_row(job: &Job) -> [Value; 4] {
     [
@@ -202,6 +263,9 @@ pub(crate) fn arrays<R: IntoIterator<Item = Value>>(rows: impl Iterator<Item = R
 fn push_element(array: &mut String, value: &Value) {
     match value {
         Value::BigInt(Some(number)) => {
+            let _ = write!(array, "{number}");
+        }
+        Value::Int(Some(number)) => {
             let _ = write!(array, "{number}");
         }
         Value::Uuid(Some(id)) => {

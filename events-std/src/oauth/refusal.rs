@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use tokio::task::JoinError;
 
@@ -35,7 +35,8 @@ pub(super) enum Refusal {
     NoCode,
     /// A form of another site.
     ForeignOrigin,
-    Method,
+    /// Another method than this.
+    Method(Method),
     /// The provider did not do it, or its adapter.
     Provider(OAuthError),
     /// Our own failure.
@@ -106,7 +107,7 @@ impl Refusal {
             Self::WrongIssuer => bad("wrong_issuer", "the answer is of another issuer"),
             Self::Denied(_) => bad("denied", "the provider did not authorize it"),
             Self::NoCode => bad("no_code", "the code is missing"),
-            Self::Method => (
+            Self::Method(_) => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method",
                 "the method is not allowed",
@@ -151,7 +152,14 @@ impl Refusal {
             "a request of OAuth was refused"
         );
         let headers = [(header::CONTENT_TYPE, "application/json")];
-        (status, headers, json!({ "error": told }).to_string()).into_response()
+        let mut answer = (status, headers, json!({ "error": told }).to_string()).into_response();
+        if let Self::Method(allowed) = self {
+            // RFC 9110, 15.5.6.
+            if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+                answer.headers_mut().insert(header::ALLOW, allowed);
+            }
+        }
+        answer
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -142,28 +143,24 @@ pub fn routes<S: Clone + Send + Sync + 'static>(
         .with_state(desk))
 }
 
+/// What a path names; an error where it is not UTF-8.
+type Named = Result<Path<Vec<(String, String)>>, PathRejection>;
+
 /// An app may nest the routes under a path with parameters of its own: ours is the last.
-fn id_of(path: &[(String, String)]) -> Option<i64> {
+fn id_of(path: Named) -> Option<i64> {
+    let Path(path) = path.ok()?;
     let (_, id) = path.iter().rev().find(|(name, _)| name == "id")?;
     id.parse().ok()
 }
 
-async fn authorize(
-    State(desk): State<Desk>,
-    Path(path): Path<Vec<(String, String)>>,
-    request: Request,
-) -> Response {
-    let id = id_of(&path);
+async fn authorize(State(desk): State<Desk>, path: Named, request: Request) -> Response {
+    let id = id_of(path);
     let answered = desk.clone().authorize(id, request).await;
     sealed(answered.unwrap_or_else(|refusal| refusal.answer(&desk.integrations, id)))
 }
 
-async fn revoke(
-    State(desk): State<Desk>,
-    Path(path): Path<Vec<(String, String)>>,
-    request: Request,
-) -> Response {
-    let id = id_of(&path);
+async fn revoke(State(desk): State<Desk>, path: Named, request: Request) -> Response {
+    let id = id_of(path);
     let answered = desk.clone().revoke(id, request).await;
     sealed(answered.unwrap_or_else(|refusal| refusal.answer(&desk.integrations, id)))
 }
@@ -263,7 +260,7 @@ fn only(method: &Method, request: &Request) -> Result<(), Refusal> {
     if request.method() == method {
         Ok(())
     } else {
-        Err(Refusal::Method)
+        Err(Refusal::Method(method.clone()))
     }
 }
 

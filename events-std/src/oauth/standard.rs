@@ -75,7 +75,7 @@ impl OAuthClient {
             .set_redirect_uri(std::borrow::Cow::Owned(redirect(&grant.callback)?));
         let send = Sender::to(self, None);
         let answer = request.request_async(&send).await;
-        answer.map(|answer| self.tokens(&answer)).map_err(failure)
+        self.tokens(&answer.map_err(failure)?)
     }
 
     /// Asks for the next access token, as RFC 6749 (6) says.
@@ -91,7 +91,7 @@ impl OAuthClient {
             .exchange_refresh_token(&token)
             .request_async(&send)
             .await;
-        answer.map(|answer| self.tokens(&answer)).map_err(failure)
+        self.tokens(&answer.map_err(failure)?)
     }
 
     /// Revokes a token, as RFC 7009 says; does nothing where no [`revocation_url`](Self::revocation_url) is configured.
@@ -140,16 +140,26 @@ impl OAuthClient {
         })
     }
 
-    fn tokens(&self, answer: &Answer) -> Tokens {
-        let mut tokens = Tokens::new(answer.access_token().secret());
-        tokens.refresh_token = answer.refresh_token().map(|token| token.secret().clone());
+    /// The tokens of an answer, if they are such as we can use (RFC 6749, 7.1).
+    fn tokens(&self, answer: &Answer) -> Result<Tokens, ProviderFailure> {
+        if *answer.token_type() != BasicTokenType::Bearer {
+            return Err(ProviderFailure::Answer("its token is no bearer token"));
+        }
+        let access = answer.access_token().secret();
+        if access.is_empty() {
+            return Err(ProviderFailure::Answer("its token is empty"));
+        }
+        let mut tokens = Tokens::new(access);
+        // An empty one is none: the one that is stored stays.
+        let refresh = answer.refresh_token().map(|token| token.secret());
+        tokens.refresh_token = refresh.filter(|token| !token.is_empty()).cloned();
         tokens.expires_in = answer.expires_in();
         let kept = self.kept.iter().filter_map(|name| {
             let value = answer.extra_fields().0.get(name)?;
             Some((name.clone(), value.clone()))
         });
         tokens.others = kept.collect();
-        tokens
+        Ok(tokens)
     }
 }
 

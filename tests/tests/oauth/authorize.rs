@@ -101,6 +101,23 @@ async fn two_at_once_end_both(url: String) {
     assert_eq!(desk.bench.heard.names(), ["oauth.completed"; 2]);
 }
 
+/// Of many that bring one answer at once, one goes on, with one call and one event.
+async fn of_one_answer_that_comes_ten_times_at_once_one_counts(url: String) {
+    let desk = std::sync::Arc::new(DeskBench::new(url).await);
+    let (back, cookie) = desk.begun().await;
+    let mut coming = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (desk, back, cookie) = (desk.clone(), back.clone(), cookie.clone());
+        coming.spawn(async move { desk.get(&back, Some(&cookie)).await.status.as_u16() });
+    }
+    let mut answers = coming.join_all().await;
+    answers.sort_unstable();
+    assert_eq!(answers, [vec![302], vec![400; 9]].concat());
+    assert_eq!(desk.server.asked(), ["authorization_code"]);
+    assert_eq!(desk.bench.heard.names(), ["oauth.completed"]);
+    assert_eq!(desk.bench.engine.oauth_refusals()["unknown_state"], 9);
+}
+
 /// Neither the state, the verifier nor the session stands in the database.
 async fn the_row_of_a_state_tells_nothing(url: String) {
     let desk = DeskBench::new(url).await;
@@ -169,6 +186,7 @@ async fn no_routes_without_a_callback_address(url: String) {
 }
 
 on_both!(
+    of_one_answer_that_comes_ten_times_at_once_one_counts,
     it_connects,
     the_page_that_is_asked_for_is_gone_to,
     queued_listeners_hear_of_it,

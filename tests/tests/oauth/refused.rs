@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use events_std::{Integration, NewIntegration};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use serde_json::json;
 
 use crate::desk::{Answer, DeskBench, ORIGIN};
@@ -25,7 +25,7 @@ impl DeskBench {
 async fn on_the_way_there(url: String) {
     let desk = DeskBench::new(url).await;
     let before = desk.stored().await;
-    for id in ["4711", "x", "-1", "99999999999999999999"] {
+    for id in ["4711", "x", "-1", "99999999999999999999", "%ff"] {
         let answer = desk
             .get(&format!("/integrations/{id}/oauth/authorize"), None)
             .await;
@@ -51,10 +51,9 @@ async fn on_the_way_there(url: String) {
         let request = Request::builder()
             .method(method)
             .uri(desk.path("authorize"));
-        assert_eq!(
-            desk.ask(request).await.status,
-            StatusCode::METHOD_NOT_ALLOWED
-        );
+        let answer = desk.ask(request).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.headers[header::ALLOW], "GET");
     }
     assert_eq!(desk.bench.count("events_oauth_states").await, 0);
 }
@@ -141,12 +140,17 @@ async fn a_provider_that_fails(url: String) {
         "access_token": "t", "token_type": "Bearer", "instance_url": { "not": "a text" },
     });
     let large = json!({ "access_token": "a".repeat(1_100_000), "token_type": "Bearer" });
+    // Whoever does not understand a token must not use it.
+    let other = json!({ "access_token": "t", "token_type": "mac" });
+    let empty = json!({ "access_token": "", "token_type": "Bearer" });
     for (status, body) in [
         (StatusCode::BAD_REQUEST, &bad),
         (StatusCode::INTERNAL_SERVER_ERROR, &wrong),
         (StatusCode::OK, &wrong),
         (StatusCode::OK, &unfit),
         (StatusCode::OK, &large),
+        (StatusCode::OK, &other),
+        (StatusCode::OK, &empty),
         // A redirect is not followed.
         (StatusCode::TEMPORARY_REDIRECT, &bad),
     ] {

@@ -226,6 +226,21 @@ async fn a_refresh_that_is_overtaken_writes_nothing(url: String) {
     assert_eq!(desk.credentials().await, newest);
 }
 
+/// An answer without a refresh token, or with an empty one, leaves the one that is stored.
+async fn a_refresh_token_that_is_not_given_stays(url: String) {
+    for given in [json!({}), json!({ "refresh_token": "" })] {
+        let desk = DeskBench::new(url.clone()).await;
+        desk.has_tokens(60).await;
+        let before = desk.credentials().await.refresh_token;
+        let mut answer = json!({ "access_token": "next", "token_type": "bearer" });
+        let given = given.as_object().unwrap().clone();
+        answer.as_object_mut().unwrap().extend(given);
+        desk.server.will(StatusCode::OK, &answer);
+        assert_eq!(desk.token().await.unwrap(), "next");
+        assert_eq!(desk.credentials().await.refresh_token, before);
+    }
+}
+
 /// The record of the request does not have it.
 async fn requests_carry_a_fresh_token(url: String) {
     let desk = DeskBench::new(url).await;
@@ -249,6 +264,7 @@ async fn requests_carry_a_fresh_token(url: String) {
 on_both!(
     a_deleted_integration_leaves_no_lease,
     a_token_of_short_life_is_not_refreshed_at_every_call,
+    a_refresh_token_that_is_not_given_stays,
     a_token_is_refreshed_when_it_is_about_to_expire,
     those_who_wait_take_a_token_of_short_life_too,
     a_refused_grant_is_recorded_and_not_asked_for_again,

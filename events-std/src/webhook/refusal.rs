@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
 use events_core::BoxError;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::task::JoinError;
 
@@ -135,7 +135,13 @@ impl Refusal {
             detail = self.detail(),
             "a webhook was refused"
         );
-        answer(status, &json!({ "error": self.told() }))
+        let mut answer = answer(status, &json!({ "error": self.told() }));
+        if matches!(self, Self::Method) {
+            // RFC 9110, 15.5.6.
+            let allowed = HeaderValue::from_static("GET, POST");
+            answer.headers_mut().insert(header::ALLOW, allowed);
+        }
+        answer
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -70,7 +71,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(
 }
 
 /// What a path names.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Named {
     provider: String,
     id: Option<String>,
@@ -78,10 +79,7 @@ struct Named {
 
 impl Named {
     fn of(path: Vec<(String, String)>) -> Self {
-        let mut named = Self {
-            provider: String::new(),
-            id: None,
-        };
+        let mut named = Self::default();
         // An app may nest the routes under a path with parameters of its own: ours are the last.
         for (name, value) in path {
             match &*name {
@@ -106,10 +104,11 @@ impl Named {
 
 async fn handle(
     State(integrations): State<Integrations>,
-    Path(path): Path<Vec<(String, String)>>,
+    path: Result<Path<Vec<(String, String)>>, PathRejection>,
     request: Request,
 ) -> Response {
-    let named = Named::of(path);
+    // What is not UTF-8 names no provider.
+    let named = path.map_or_else(|_| Named::default(), |Path(path)| Named::of(path));
     let answered = match *request.method() {
         Method::POST => deliver(&integrations, named.clone(), request).await,
         Method::GET => challenge(&integrations, named.clone(), request).await,

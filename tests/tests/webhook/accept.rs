@@ -128,6 +128,7 @@ async fn what_is_refused_is_not_stored(url: String) {
             404,
             "unknown_provider",
         ),
+        (genuine.clone().to("/%ff/webhook"), 404, "unknown_provider"),
         (genuine.clone().to("/zendesk/webhook"), 400, "no_webhooks"),
         (
             genuine.clone().to(format!("/zendesk/{zendesk}/webhook")),
@@ -191,6 +192,87 @@ async fn what_is_refused_is_not_stored(url: String) {
     // The same delivery without a fault.
     let path = format!("/hub/{id}/webhook");
     assert_eq!(send(&hub.router, &genuine.to(path)).await, queued());
+}
+
+/// Secrets are read for each delivery: one that was replaced proves nothing any more, and what it signed is no duplicate.
+async fn a_replaced_secret_accepts_nothing_more(url: String) {
+    let hub = HubBench::new(url).await;
+    assert_eq!(hub.send("d-1", "push", "{}").await, queued());
+    let replaced = IntegrationUpdate::new().credentials(json!({ "secret": "the next one" }));
+    let engine = &hub.bench.engine;
+    let id = hub.integration.id;
+    engine.update(id, replaced.unwrap()).await.unwrap();
+    for sent in ["d-1", "d-2"] {
+        let (status, _) = hub.send(sent, "push", "{}").await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{sent}");
+    }
+    let signed = Sent::new("d-2", "push", "{}");
+    let signed = signed.with("x-hub-signature-256", signature("the next one", b"{}"));
+    assert_eq!(send(&hub.router, &signed).await, queued());
+    // An empty one proves nothing to anybody.
+    let emptied = IntegrationUpdate::new().credentials(json!({ "secret": "" }));
+    engine.update(id, emptied.unwrap()).await.unwrap();
+    let forged = Sent::new("d-3", "push", "{}");
+    let forged = forged.with("x-hub-signature-256", signature("", b"{}"));
+    let (status, _) = send(&hub.router, &forged).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(engine.webhook_refusals()["unfit_secret"], 1);
+    assert_eq!(hub.rows().await.len(), 2);
+}
+
+/// Ids are kept as they are, if a header can hold them once; a signature that is there twice is none.
+async fn odd_headers_confuse_nothing(url: String) {
+    let hub = HubBench::new(url).await;
+    let odd = [
+        "1/d-1",
+        "../d",
+        "' OR 1=1 --",
+        "%00",
+        "d 1",
+        "{\"a\":1}",
+        "$1",
+    ];
+    for id in odd {
+        assert_eq!(hub.send(id, "push", "{}").await, queued(), "{id}");
+        assert_eq!(hub.send(id, "push", "{}").await, duplicate(), "{id}");
+    }
+    let mut twice = Sent::new("d-1", "push", "twice");
+    twice
+        .headers
+        .push(("x-github-delivery".into(), "d-2".into()));
+    assert_eq!(send(&hub.router, &twice).await, queued());
+    let ids = hub
+        .rows()
+        .await
+        .into_iter()
+        .rev()
+        .map(|row| row.provider_delivery_id);
+    let mut ids: Vec<String> = ids.collect();
+    assert!(
+        ids.pop().unwrap().starts_with("sha256:"),
+        "two ids are none"
+    );
+    assert_eq!(ids, odd);
+    let mut twice = Sent::new("d-3", "push", "{}");
+    let signature = ("x-hub-signature-256".to_owned(), signature(SECRET, b"{}"));
+    twice.headers.push(signature);
+    let (status, _) = send(&hub.router, &twice).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    hub.work().await;
+    assert_eq!(hub.hub.calls().len(), odd.len() + 1);
+}
+
+/// The bytes that were signed are stored, whatever they are said to be.
+async fn a_body_is_kept_as_it_was_signed(url: String) {
+    let hub = HubBench::new(url).await;
+    let body = b"\x1f\x8b\x08\x00\xff not what it says\x00";
+    let mut sent = Sent::new("d-1", "push", "").with("content-encoding", "gzip");
+    sent.body = body.to_vec();
+    let sent = sent.with("x-hub-signature-256", signature(SECRET, body));
+    assert_eq!(send(&hub.router, &sent).await, queued());
+    hub.work().await;
+    assert_eq!(hub.only_row().await.payload, body);
+    assert_eq!(hub.hub.handled()[0].2.body(), body);
 }
 
 /// Without an id in the path the integration is the one whose secret verifies, never the first; two matches refuse.
@@ -327,6 +409,9 @@ async fn routes_without_processing_are_refused(url: String) {
 
 on_both!(
     an_integration_that_cannot_be_read_keeps_no_other,
+    a_body_is_kept_as_it_was_signed,
+    a_replaced_secret_accepts_nothing_more,
+    odd_headers_confuse_nothing,
     a_duplicate_is_told_and_nothing_else,
     a_genuine_delivery_is_stored_announced_and_processed,
     a_verifier_that_panics_accepts_nothing,

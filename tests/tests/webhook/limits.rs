@@ -98,6 +98,39 @@ async fn half_open_connections_keep_nobody_waiting(url: String) {
     }
 }
 
+/// A body in chunks has no length before its end.
+async fn a_body_in_chunks_is_accepted_up_to_the_limit(url: String) {
+    let hub = HubBench::new(url).await;
+    let address = serve(&hub).await;
+    for (chunks, status) in [(16, "200"), (17, "413")] {
+        let body = "x".repeat(chunks * 64 * 1024);
+        let sent = Sent::new(&format!("d-{chunks}"), "push", &body);
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let mut head = "POST /hub/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
+        for (name, value) in &sent.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "transfer-encoding: chunked\r\n\r\n";
+        connection.write_all(head.as_bytes()).await.unwrap();
+        for chunk in sent.body.chunks(64 * 1024) {
+            let chunk = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+            // Who has read enough does not read on.
+            let _ = connection.write_all(&chunk).await;
+        }
+        let _ = connection.write_all(b"0\r\n\r\n").await;
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        // A connection with much unread may be reset before the answer is read.
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(
+            answer.starts_with(&expected) || (chunks == 17 && answer.is_empty()),
+            "{answer}"
+        );
+    }
+    assert_eq!(hub.only_row().await.payload.len(), 1024 * 1024);
+}
+
 /// Bytes that are no delivery, over a connection: an answer or a closed connection, and no panic.
 async fn noise_is_answered(url: String) {
     let hub = HubBench::new(url).await;
@@ -167,6 +200,7 @@ impl axum::body::HttpBody for Silent {
 }
 
 on_both!(
+    a_body_in_chunks_is_accepted_up_to_the_limit,
     a_large_body_is_not_read_to_its_end,
     half_open_connections_keep_nobody_waiting,
     noise_is_answered,

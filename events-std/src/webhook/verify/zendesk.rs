@@ -15,6 +15,9 @@ const SIGNATURE: &str = "x-zendesk-webhook-signature";
 const TIMESTAMP: &str = "x-zendesk-webhook-signature-timestamp";
 
 /// Zendesk: HMAC-SHA256 over time and body, in `x-zendesk-webhook-signature`, in Base64.
+///
+/// Zendesk does not sign the delivery's id: whoever can read a delivery on its way can send it again under another id, as
+/// long as the tolerance lasts. Only TLS keeps it from being read.
 pub struct Zendesk {
     keys: Keys,
     tolerance: Duration,

@@ -1,8 +1,12 @@
 //! Which test holds the engine to which line of its specification: to each line that is better than the reference
-//! system's behaviour, and to each event, where it fires and where it does not. OAuth is not there yet.
+//! system's behaviour, and to each event, where it fires and where it does not.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use events_core::Events;
+use events_std as _;
 
 /// The beginning of a line or what it is about, by section; the tests, each by its file below `tests/tests` or its crate.
 type Line = (&'static str, &'static [(&'static str, &'static str)]);
@@ -249,6 +253,37 @@ const BETTER: &[Line] = &[
         ],
     ),
     (
+        "8 nobody connects or disconnects without the app's authorizer",
+        &[
+            ("oauth/refused.rs", "on_the_way_there"),
+            ("oauth/refused.rs", "revocations"),
+        ],
+    ),
+    (
+        "8 a state is good once, for ten minutes, in the browser that began; nothing of it stands in the database",
+        &[
+            ("oauth/refused.rs", "on_the_way_back"),
+            ("oauth/refused.rs", "of_a_state_that_came_back_wrongly"),
+            (
+                "oauth/authorize.rs",
+                "of_one_answer_that_comes_ten_times_at_once_one_counts",
+            ),
+            ("oauth/authorize.rs", "the_row_of_a_state_tells_nothing"),
+        ],
+    ),
+    (
+        "8 PKCE S256 always, and the issuer where it is announced",
+        &[
+            ("oauth/authorize.rs", "it_connects"),
+            ("oauth/refused.rs", "of_a_state_that_came_back_wrongly"),
+            ("oauth/refused.rs", "a_provider_that_fails"),
+        ],
+    ),
+    (
+        "8 a failure of the provider is a 502, stores nothing and fires nothing",
+        &[("oauth/refused.rs", "a_provider_that_fails")],
+    ),
+    (
         "9 GET reaches only a provider's challenge handler, and stores nothing",
         &[(
             "webhook/challenge.rs",
@@ -400,6 +435,24 @@ const EVENTS: &[Line] = &[
         ],
     ),
     (
+        "oauth.completed",
+        &[
+            ("oauth/authorize.rs", "it_connects"),
+            ("oauth/refused.rs", "a_provider_that_fails"),
+            (
+                "oauth/tokens.rs",
+                "a_token_is_refreshed_when_it_is_about_to_expire",
+            ),
+        ],
+    ),
+    (
+        "oauth.revoked",
+        &[
+            ("oauth/revoke.rs", "three_keys_go_and_it_fires_once"),
+            ("oauth/refused.rs", "revocations"),
+        ],
+    ),
+    (
         "webhook.received",
         &[
             (
@@ -407,6 +460,10 @@ const EVENTS: &[Line] = &[
                 "a_genuine_delivery_is_stored_announced_and_processed",
             ),
             ("webhook/accept.rs", "a_duplicate_is_told_and_nothing_else"),
+            (
+                "webhook/strace.rs",
+                "a_death_at_any_call_that_writes_loses_no_delivery",
+            ),
         ],
     ),
 ];
@@ -450,6 +507,11 @@ fn every_better_line_has_a_test() {
 fn every_event_is_seen_to_fire_and_not_to_fire() {
     assert_eq!(missing(EVENTS), [""; 0]);
     assert!(EVENTS.iter().all(|(_, tests)| tests.len() >= 2));
+    let events = Events::builder().only_linked_in("events_std").build();
+    let linked = events.unwrap().catalog().events;
+    let linked: BTreeSet<String> = linked.into_iter().filter_map(|event| event.name).collect();
+    let listed: BTreeSet<String> = EVENTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed, linked);
 }
 
 #[test]

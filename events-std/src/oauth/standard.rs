@@ -151,7 +151,7 @@ impl OAuthClient {
         }
         let mut tokens = Tokens::new(access);
         // An empty one is none: the one that is stored stays.
-        let refresh = answer.refresh_token().map(|token| token.secret());
+        let refresh = answer.refresh_token().map(RefreshToken::secret);
         tokens.refresh_token = refresh.filter(|token| !token.is_empty()).cloned();
         tokens.expires_in = answer.expires_in();
         let kept = self.kept.iter().filter_map(|name| {

@@ -106,11 +106,14 @@ async fn a_body_in_chunks_is_accepted_up_to_the_limit(url: String) {
         let body = "x".repeat(chunks * 64 * 1024);
         let sent = Sent::new(&format!("d-{chunks}"), "push", &body);
         let mut connection = TcpStream::connect(address).await.unwrap();
-        let mut head = "POST /hub/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
-        for (name, value) in &sent.headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += "transfer-encoding: chunked\r\n\r\n";
+        let headers = sent.headers.iter();
+        let headers: Vec<String> = headers
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let head = format!(
+            "POST /hub/webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}transfer-encoding: chunked\r\n\r\n",
+            headers.concat()
+        );
         connection.write_all(head.as_bytes()).await.unwrap();
         for chunk in sent.body.chunks(64 * 1024) {
             let chunk = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();

@@ -1,20 +1,20 @@
 //! What is done from time to time: finished jobs are forgotten, and jobs that nobody knows are parked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::{Events, ParkReason};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde::Serialize;
 
 use super::claim::{self, Claimed};
 use super::end;
-use crate::store::{Store, StoreError};
+use super::unknown::{LOOK, Memory, UNKNOWN_AFTER, before};
+use crate::store::{self, Store, StoreError};
 
 /// So many rows are deleted in one transaction, so that others wait for a moment only.
 const BATCH: i64 = 1_000;
-
-/// How long a job that no live worker knows stays pending after it was due.
-pub(crate) const UNKNOWN_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// Forgets jobs that are done since longer than `retention`. Whether there may be more.
 pub(super) async fn forget_done(
@@ -43,63 +43,48 @@ pub(super) async fn forget_done(
     Ok(result.rows_affected() == BATCH.unsigned_abs())
 }
 
-/// Parks jobs that have been due for [`UNKNOWN_AFTER`] and that no live worker claims. Whether there may be more.
+/// Parks jobs that no live worker knows: they and their key have waited for [`UNKNOWN_AFTER`]. Whether there are more,
+/// and `goes_on` is to be true the next time. `is_known` says which keys this worker has.
 pub(super) async fn park_unknown(
     events: &Events,
     store: &Store,
+    is_known: impl Fn(&str) -> bool,
+    goes_on: bool,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let backend = store.backend();
+    let mut memory = Memory::read(store, now).await?;
+    memory.forget_known(store, is_known).await?;
+    if !goes_on {
+        if !memory.wants_look() {
+            return Ok(false);
+        }
+        let found = find_unknown(store, now).await?;
+        memory.note(store, found).await?;
+    }
+    let ripe = memory.ripe();
+    if ripe.is_empty() {
+        return Ok(false);
+    }
     let before = before(now, UNKNOWN_AFTER);
-    // Nearly always no queue has anything so old.
     let queues = waiting_since(store, before).await?;
-    if queues.is_empty() {
-        return Ok(false);
-    }
-    let queues = serde_json::to_string(&queues).unwrap_or_else(|_| "[]".to_owned());
-    let (claims, newline, names, skip) = if backend == DbBackend::Postgres {
-        (
-            "SELECT json_array_elements_text(claims::json) FROM events_workers",
-            "E'\\n'",
-            "SELECT json_array_elements_text($1::json)",
-            "FOR UPDATE SKIP LOCKED",
-        )
+    let (queues, keys) = (json(&queues), json(&ripe));
+    let skip = if store.backend() == DbBackend::Postgres {
+        "FOR UPDATE SKIP LOCKED"
     } else {
-        (
-            "SELECT c.value FROM events_workers AS w, json_each(w.claims) AS c",
-            "char(10)",
-            "SELECT value FROM json_each($1)",
-            "",
-        )
+        ""
     };
-    let unknown = format!(
-        "SELECT id FROM events_jobs WHERE state = 0 AND queue IN ({names}) AND run_at < $2 \
-         AND event || {newline} || version || {newline} || listener NOT IN ({claims}) LIMIT "
-    );
-    let first = store
-        .reader()
-        .query_one_raw(Statement::from_sql_and_values(
-            backend,
-            format!("{unknown} 1"),
-            [queues.as_str().into(), before.into()],
-        ))
-        .await?;
-    if first.is_none() {
-        return Ok(false);
-    }
+    let (unknown, texts) = (unknown(store.backend()), texts(store.backend()));
+    let key = key(store.backend());
     let transaction = store.begin().await?;
     let statement = format!(
-        "UPDATE events_jobs SET state = 1, fence = fence + 1, changed_at = $3 \
-         WHERE id IN ({unknown} {BATCH} {skip}) AND state = 0 RETURNING {}",
+        "UPDATE events_jobs SET state = 1, fence = fence + 1, changed_at = $3 WHERE id IN (SELECT id {unknown} \
+         AND {key} IN ({texts}$4{})) LIMIT {BATCH} {skip}) AND state = 0 RETURNING {}",
+        cast(store.backend()),
         claim::READ
     );
-    let rows = transaction
-        .query_all_raw(Statement::from_sql_and_values(
-            backend,
-            statement,
-            [queues.into(), before.into(), now.timestamp_millis().into()],
-        ))
-        .await?;
+    let now_ms = now.timestamp_millis();
+    let values = [queues.into(), before.into(), now_ms.into(), keys.into()];
+    let rows = store::rows(&transaction, statement, values).await?;
     for claimed in claim::read_all(&transaction, &rows, now).await? {
         let reason = reason_of(events, &claimed);
         let error = "no worker has known this event, version and listener for 7 days";
@@ -107,6 +92,63 @@ pub(super) async fn park_unknown(
     }
     transaction.commit().await?;
     Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX) == BATCH)
+}
+
+/// The keys of jobs that have been due for a while and that no live worker claims.
+async fn find_unknown(store: &Store, now: DateTime<Utc>) -> Result<BTreeSet<String>, StoreError> {
+    let before = before(now, LOOK);
+    let queues = waiting_since(store, before).await?;
+    if queues.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let (key, unknown) = (key(store.backend()), unknown(store.backend()));
+    let sql = format!("SELECT DISTINCT {key} {unknown}");
+    let rows = store::rows(store.reader(), sql, [json(&queues).into(), before.into()]).await?;
+    let keys = rows.iter().map(|row| row.try_get_by_index(0));
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+/// The key of a job, as [`claim::key_of`] has it.
+fn key(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "event || E'\\n' || version || E'\\n' || listener"
+    } else {
+        "event || char(10) || version || char(10) || listener"
+    }
+}
+
+/// What reads a parameter, which comes next and then [`cast`], as a list.
+fn texts(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "SELECT json_array_elements_text("
+    } else {
+        "SELECT value FROM json_each("
+    }
+}
+
+fn cast(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "::json"
+    } else {
+        ""
+    }
+}
+
+/// Where jobs stand that no live worker claims, of the queues of `$1` and due before `$2`.
+fn unknown(backend: DbBackend) -> String {
+    let claims = if backend == DbBackend::Postgres {
+        "SELECT json_array_elements_text(claims::json) FROM events_workers"
+    } else {
+        "SELECT c.value FROM events_workers AS w, json_each(w.claims) AS c"
+    };
+    let (key, texts, cast) = (key(backend), texts(backend), cast(backend));
+    format!(
+        "FROM events_jobs WHERE state = 0 AND queue IN ({texts}$1{cast})) AND run_at < $2 AND {key} NOT IN ({claims})"
+    )
+}
+
+fn json<T: Serialize>(list: &[T]) -> String {
+    serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
 }
 
 /// The queues in which a job waits that was due before this time. The index of ready jobs is read at one place for each
@@ -142,9 +184,4 @@ fn reason_of(events: &Events, claimed: &Claimed) -> ParkReason {
     } else {
         ParkReason::UnknownVersion
     }
-}
-
-fn before(now: DateTime<Utc>, span: Duration) -> i64 {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    now.timestamp_millis().saturating_sub(span)
 }

@@ -2,7 +2,9 @@
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
-pub(super) const STEPS: &[&[&str]] = &[JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS];
+pub(super) const STEPS: &[&[&str]] = &[
+    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN,
+];
 
 const JOBS: &[&str] = &[
     "CREATE TABLE events_jobs (
@@ -253,3 +255,10 @@ const GRANTS: &[&str] = &[
     "CREATE INDEX events_leases_integration ON events_leases (integration_id)",
     "ALTER TABLE events_integrations ADD COLUMN token_lifetime BIGINT",
 ];
+
+/// Keys of jobs that no live worker knew at the last look, and for how long so far, in milliseconds.
+const UNKNOWN: &[&str] = &["CREATE TABLE events_unknown (
+        name TEXT PRIMARY KEY,
+        unknown_for BIGINT NOT NULL,
+        seen_at BIGINT NOT NULL
+    )"];

@@ -79,21 +79,88 @@ fn a_worker_leaves_alone_what_it_does_not_know_and_parks_what_nobody_knows_after
             ))
             .await
             .unwrap();
-        let keep = || Worker::new(&old, &store).keep_done_for(None);
-        assert_eq!(keep().drain().await.unwrap().ended, 0);
+        look(&old, &store).await;
         assert_eq!(states(&store).await, [2, 0, 1, 0]);
         store
             .writer()
             .execute_unprepared("DELETE FROM events_workers")
             .await
             .unwrap();
-        let parked = until("it is parked", async || states(&store).await[3] == 2);
-        keep().run_until(parked).await.unwrap();
+        // From the first look on that finds nobody who knows them.
+        for _ in 0..8 {
+            assert_eq!(states(&store).await, [2, 0, 1, 0]);
+            clock.advance(TimeDelta::days(1));
+            look(&old, &store).await;
+        }
+        let parked = until("they are parked", async || states(&store).await[3] == 2);
+        keep(&old, &store).run_until(parked).await.unwrap();
         assert_eq!(states(&store).await, [0, 0, 1, 2]);
         let event = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown_event'";
         let listener = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'unknown_listener'";
         assert_eq!(number(&store, event).await, 1);
         assert_eq!(number(&store, listener).await, 1);
+    });
+}
+
+fn keep(events: &Events, store: &Store) -> Worker {
+    Worker::new(events, store).keep_done_for(None)
+}
+
+/// Lets a worker of the program live until it has looked for what nobody knows.
+async fn look(events: &Events, store: &Store) {
+    let looked = "SELECT COALESCE(MAX(seen_at), 0) FROM events_unknown WHERE name = ''";
+    let now = events.now().timestamp_millis();
+    let looked = until("it has looked", async || number(store, looked).await == now);
+    keep(events, store).run_until(looked).await.unwrap();
+}
+
+#[test]
+fn a_time_in_which_no_worker_lived_parks_nothing() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let clock = Arc::new(ManualClock::default());
+        let old = program(&store, "old", &clock);
+        let new = program(&store, "new", &clock);
+        new.dispatch(&new::New).await.unwrap();
+        clock.advance(TimeDelta::days(1));
+        look(&old, &store).await;
+        // The first worker after it knows nothing of the job, and another comes a while later.
+        clock.advance(TimeDelta::days(30));
+        look(&old, &store).await;
+        clock.advance(TimeDelta::hours(1));
+        look(&old, &store).await;
+        assert_eq!(states(&store).await, [1, 0, 0, 0]);
+        assert_eq!(keep(&new, &store).drain().await.unwrap().ended, 1);
+        assert_eq!(states(&store).await, [0, 0, 1, 0]);
+    });
+}
+
+#[test]
+fn a_worker_that_knows_the_listener_begins_the_seven_days_anew_however_shortly_it_lives() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let clock = Arc::new(ManualClock::default());
+        let old = program(&store, "old", &clock);
+        let new = program(&store, "new", &clock);
+        new.dispatch(&new::New).await.unwrap();
+        for _ in 0..7 {
+            clock.advance(TimeDelta::days(1));
+            look(&old, &store).await;
+        }
+        // Of another queue: it leaves the job where it is.
+        let none = "SELECT COUNT(*) FROM events_unknown WHERE name <> ''";
+        assert_eq!(number(&store, none).await, 1);
+        let told = until("it has told", async || number(&store, none).await == 0);
+        let elsewhere = keep(&new, &store).queues(["elsewhere"]);
+        elsewhere.run_until(told).await.unwrap();
+        for _ in 0..7 {
+            clock.advance(TimeDelta::days(1));
+            look(&old, &store).await;
+            assert_eq!(states(&store).await, [1, 0, 0, 0]);
+        }
+        clock.advance(TimeDelta::days(1));
+        let parked = until("it is parked", async || states(&store).await[3] == 1);
+        keep(&old, &store).run_until(parked).await.unwrap();
     });
 }
 

@@ -37,7 +37,7 @@ pub struct UnclaimedJobs {
 #[non_exhaustive]
 pub enum Lack {
     /// No worker knows the listener, event and version. The jobs wait, for an older or newer program as it may be, and
-    /// are parked when they have been due for 7 days.
+    /// are parked when they have been due for 7 days, and in as many days in which workers lived none knew them.
     Knowledge,
     /// Workers know the listener, but none of them serves the queue. The jobs wait however long.
     Service,

@@ -68,6 +68,10 @@ impl Scope {
         self.known.iter().map(|known| claim::key_of(known))
     }
 
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.keys().any(|known| known == key)
+    }
+
     /// What is known of the job's listener.
     pub(super) fn listener(&self, claimed: &Claimed) -> Option<&Arc<Claimable>> {
         let job = &claimed.job;

@@ -22,6 +22,8 @@ pub(super) struct Jobs {
     scope: Scope,
     /// How long finished jobs are kept.
     retention: Option<Duration>,
+    /// Whether there are more jobs to park that nobody knows.
+    parking: bool,
     floors: Floors,
     /// The claims that run.
     held: HashMap<Hold, Arc<Claimed>>,
@@ -37,6 +39,7 @@ impl Jobs {
             store: store.clone(),
             scope,
             retention,
+            parking: false,
             floors: Floors::default(),
             held: HashMap::new(),
             by_queue: BTreeMap::new(),
@@ -122,8 +125,12 @@ impl Jobs {
         Ok(())
     }
 
-    async fn tend(&self, turn: Turn<'_>) -> Result<bool, StoreError> {
-        let mut more = tend::park_unknown(&turn.means.events, &self.store, turn.now).await?;
+    async fn tend(&mut self, turn: Turn<'_>) -> Result<bool, StoreError> {
+        let is_known = |key: &str| self.scope.knows(key);
+        let goes_on = std::mem::take(&mut self.parking);
+        let (events, store) = (&turn.means.events, &self.store);
+        let mut more = tend::park_unknown(events, store, is_known, goes_on, turn.now).await?;
+        self.parking = more;
         if let Some(retention) = self.retention {
             more |= tend::forget_done(&self.store, retention, turn.now).await?;
         }

@@ -4,9 +4,9 @@
 
 mod deliveries;
 mod github;
+mod sending;
 mod serve;
 mod server;
-mod sign;
 mod story;
 
 use std::any::Any;

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events_core::{Attempt, State, listener};
 use events_std::{Store, Tx};
-use helpdesk_zendesk::ZendeskTicketSynced;
+use helpdesk_zendesk::{ZendeskTicketStatusChanged, ZendeskTicketSynced};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
+
+use crate::Teller;
 
 /// What the helpdesk knows besides its tickets.
 #[derive(Debug)]
@@ -37,33 +39,34 @@ impl Desk {
         }
     }
 
-    /// Makes the table of tickets, and empties it if it is there.
+    /// Makes the table of tickets anew.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn clear(store: &Store) -> Result<(), DbErr> {
         for sql in [
-            "CREATE TABLE IF NOT EXISTS helpdesk_tickets (id BIGINT PRIMARY KEY, subject TEXT NOT NULL, \
-             team TEXT NOT NULL, changed_at BIGINT NOT NULL)",
-            "DELETE FROM helpdesk_tickets",
+            "DROP TABLE IF EXISTS helpdesk_tickets",
+            "CREATE TABLE helpdesk_tickets (id BIGINT PRIMARY KEY, subject TEXT NOT NULL, \
+             team TEXT NOT NULL, changed_at BIGINT NOT NULL, status TEXT NOT NULL DEFAULT 'NEW')",
         ] {
             store.writer().execute_unprepared(sql).await?;
         }
         Ok(())
     }
 
-    /// How many tickets there are.
+    /// How many tickets there are, and how many of them are solved.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn tickets(store: &Store) -> Result<i64, DbErr> {
-        let sql = "SELECT COUNT(*) FROM helpdesk_tickets";
+    pub async fn tickets(store: &Store) -> Result<(i64, i64), DbErr> {
+        let sql =
+            "SELECT COUNT(*), COUNT(CASE WHEN status = 'SOLVED' THEN 1 END) FROM helpdesk_tickets";
         let statement = Statement::from_string(store.backend(), sql);
         let row = store.reader().query_one_raw(statement).await?;
-        row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?
-            .try_get_by_index(0)
+        let row = row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?;
+        Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
     }
 
     /// A group that is known from now on.
@@ -87,7 +90,7 @@ async fn store_ticket(
     if !desk.groups().contains(&ticket.group) {
         return Err(DeskError::UnknownGroup(ticket.group.clone()));
     }
-    let id = i64::try_from(ticket.id).map_err(|error| DbErr::Type(error.to_string()))?;
+    let id = number(ticket.id)?;
     tx.execute_raw(Statement::from_sql_and_values(
         tx.get_database_backend(),
         "INSERT INTO helpdesk_tickets (id, subject, team, changed_at) VALUES ($1, $2, $3, $4) \
@@ -102,6 +105,36 @@ async fn store_ticket(
     ))
     .await?;
     Ok(())
+}
+
+/// Writes a status in the transaction in which its job ends: once, as the tickets. One ticket's changes are written in
+/// their order. A ticket that is not here yet comes with the next sync.
+#[listener(ZendeskTicketStatusChanged, queue = "statuses", order_by = ticket)]
+async fn write_status(
+    event: &ZendeskTicketStatusChanged,
+    tx: &Tx,
+    teller: Teller<'_>,
+) -> Result<(), DeskError> {
+    let ZendeskTicketStatusChanged { ticket, status, .. } = event;
+    let written = tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "UPDATE helpdesk_tickets SET status = $2 WHERE id = $1",
+        [number(*ticket)?.into(), status.as_str().into()],
+    ));
+    let what = match written.await?.rows_affected() {
+        0 => format!("ticket {ticket} is not known here yet"),
+        _ => format!("ticket {ticket} is {status}"),
+    };
+    teller.tell_of("helpdesk", &what);
+    Ok(())
+}
+
+fn ticket(event: &ZendeskTicketStatusChanged) -> String {
+    format!("{}/{}", event.integration.id, event.ticket)
+}
+
+fn number(ticket: u64) -> Result<i64, DbErr> {
+    i64::try_from(ticket).map_err(|error| DbErr::Type(error.to_string()))
 }
 
 /// Makes a ticket be found. The index is busy with urgent ones, twice: the whole item is tried again, and what

@@ -7,7 +7,7 @@ use events_core::{AnyEvent, BoxError, Context, FromContext, Needs, State, listen
 use events_std::{
     IntegrationCreated, IntegrationDisabled, IntegrationHealthChanged, IntegrationSynced,
     OAuthCompleted, OAuthRevoked, OperationCompleted, OperationFailed, OperationStarted,
-    SyncCompleted, SyncItemFailed,
+    SyncCompleted, SyncItemFailed, WebhookReceived,
 };
 
 /// Where the lines go: to the standard output, or nowhere.
@@ -154,6 +154,13 @@ fn item_failed(event: &SyncItemFailed, teller: Teller<'_>) {
     let ticket = event.item.external_id.as_deref().unwrap_or("?");
     let what = format!("ticket {ticket}, {}", event.error);
     teller.tell(&what);
+}
+
+#[listener]
+fn received(event: &WebhookReceived, teller: Teller<'_>) {
+    let kind = event.event_type.as_deref().unwrap_or("of no kind");
+    let delivery = &event.provider_delivery_id;
+    teller.tell(&format!("{kind}, delivery {delivery}"));
 }
 
 #[listener]

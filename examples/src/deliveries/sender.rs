@@ -7,10 +7,9 @@ use events_std::Integration;
 use helpdesk_listeners::Timeline;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
-use serde::Deserialize;
 
 use super::line::Line;
-use crate::sign::sign;
+use crate::sending::{self, Answer, sign};
 use crate::{App, Error, github};
 
 /// What became of the lines that were read.
@@ -29,14 +28,6 @@ pub(super) struct Sender<'a> {
     client: Client,
     url: String,
     secret: String,
-}
-
-/// What the route answers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Taken { status: String },
-    Refused { error: String },
 }
 
 impl<'a> Sender<'a> {
@@ -63,31 +54,31 @@ impl<'a> Sender<'a> {
                 continue;
             }
             counts.read += 1;
-            let line = match Line::parse(&line) {
-                Ok(line) => line,
-                Err(error) => {
-                    eprintln!("line {number} was refused: {error}");
-                    continue;
+            match self.deliver(number, &line).await {
+                Ok(Answer::Queued) => counts.dispatched += 1,
+                Ok(Answer::Duplicate) => {
+                    counts.dispatched += 1;
+                    counts.duplicates += 1;
                 }
-            };
-            let word = match self.send(&line).await? {
-                Ok(word) => word,
-                Err(refusal) => {
-                    eprintln!("line {number} was refused: {refusal}");
-                    continue;
-                }
-            };
-            counts.dispatched += 1;
-            counts.duplicates += u32::from(word == "duplicate");
-            let what = format!("{} is sent: {word}", line.kind());
-            let now = self.app.events.now();
-            self.timeline.line(now, &format!("line {number}"), &what);
+                Ok(refused) => eprintln!("line {number} was refused: {refused}"),
+                Err(error) => eprintln!("line {number} was refused: {error}"),
+            }
         }
         Ok(counts)
     }
 
-    /// How the route has taken it, or why it has not.
-    async fn send(&self, line: &Line) -> Result<Result<String, String>, Error> {
+    async fn deliver(&self, number: u32, line: &[u8]) -> Result<Answer, Error> {
+        let line = Line::parse(line)?;
+        let answer = self.send(&line).await?;
+        if !matches!(answer, Answer::Refused(..)) {
+            let what = format!("{} is sent: {answer}", line.kind());
+            let now = self.app.events.now();
+            self.timeline.line(now, &format!("line {number}"), &what);
+        }
+        Ok(answer)
+    }
+
+    async fn send(&self, line: &Line) -> Result<Answer, Error> {
         let signature = hex::encode(sign(&self.secret, &[line.body.as_bytes()])?);
         let request = self
             .client
@@ -96,16 +87,6 @@ impl<'a> Sender<'a> {
             .header(CONTENT_TYPE, "application/json")
             .header("x-hub-signature-256", format!("sha256={signature}"))
             .body(line.body.clone());
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            // As where the server does not read to its end what is too large.
-            Err(error) => return Ok(Err(format!("it was not answered: {error}"))),
-        };
-        let status = answer.status();
-        let answer: Answer = serde_json::from_slice(&answer.bytes().await?)?;
-        Ok(match answer {
-            Answer::Taken { status } => Ok(status),
-            Answer::Refused { error } => Err(format!("{status}: {error}")),
-        })
+        sending::send(request).await
     }
 }

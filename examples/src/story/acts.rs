@@ -1,8 +1,10 @@
 //! The plot.
 
-use events_std::{HealthStatus, ItemFilter, ItemStatus};
+use events_std::webhook::WebhookFilter;
+use events_std::{HealthStatus, Integration, ItemFilter, ItemStatus};
 use helpdesk_listeners::Desk;
 
+use super::hooks::Hook;
 use super::stage::Stage;
 use crate::Error;
 
@@ -91,10 +93,65 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Error> {
     integrations.enable(support.id).await?;
     stage.check(&support).await?;
     stage.run_due().await?;
-    let tickets = Desk::tickets(&stage.app.store).await?;
-    stage.tell("helpdesk", &format!("has {tickets} tickets"))?;
+    tell_tickets(stage).await?;
+
+    webhooks(stage, &support).await?;
 
     stage.at(17, 0, "Somebody disconnects the account")?;
     stage.browser.disconnect(support.id).await?;
     stage.work().await
+}
+
+async fn webhooks(stage: &Stage, support: &Integration) -> Result<(), Error> {
+    stage.at(
+        14,
+        0,
+        "Zendesk tells which tickets are solved, and three of its webhooks must change nothing",
+    )?;
+    let late = stage
+        .zendesk
+        .write([("returns", "The parcel is here".to_owned())]);
+    for ticket in [1, 2, 3, late] {
+        let what = format!("ticket {ticket} is solved");
+        let hook = Hook::solved(ticket);
+        stage.send(&hook, support, ("zendesk", &what)).await?;
+    }
+    let (again, other) = (Hook::solved(1), Hook::solved(4));
+    for (hook, who, what) in [
+        (again, "zendesk", "ticket 1 is solved, once more"),
+        (other.clone().forged(), "somebody", "a forged signature"),
+        (other.oversized(), "somebody", "a body of 2 MiB"),
+    ] {
+        stage.send(&hook, support, (who, what)).await?;
+    }
+    let integrations = &stage.app.integrations;
+    for (reason, count) in integrations.webhook_refusals() {
+        stage.tell("monitor", &format!("webhooks refused: {count} {reason}"))?;
+    }
+    stage.work().await?;
+
+    stage.at(
+        14,
+        30,
+        "The next sync brings the ticket that was not known, and an operator replays its webhook",
+    )?;
+    stage.run_due().await?;
+    let early = Hook::solved(late).id;
+    let received = WebhookFilter::new().integration(support.id);
+    for webhook in integrations.list_webhooks(received).await? {
+        if webhook.provider_delivery_id == early {
+            let log = integrations.replay_webhook(webhook.id).await?;
+            stage.tell("operator", &format!("replays {early}: {}", log.status))?;
+        }
+    }
+    stage.work().await?;
+    tell_tickets(stage).await
+}
+
+async fn tell_tickets(stage: &Stage) -> Result<(), Error> {
+    let (tickets, solved) = Desk::tickets(&stage.app.store).await?;
+    stage.tell(
+        "helpdesk",
+        &format!("has {tickets} tickets, {solved} solved"),
+    )
 }

@@ -53,8 +53,8 @@ impl Zendesk {
         Ok((zendesk, url))
     }
 
-    /// Somebody writes tickets, a second after each other. How many there are then.
-    pub(super) fn write(&self, tickets: impl IntoIterator<Item = (&'static str, String)>) {
+    /// Somebody writes tickets, a second after each other. The number of the last.
+    pub(super) fn write(&self, tickets: impl IntoIterator<Item = (&'static str, String)>) -> u64 {
         let mut all = self.tickets();
         for (group, subject) in tickets {
             let last = all.last();
@@ -68,6 +68,7 @@ impl Zendesk {
                 generated_timestamp: time,
             });
         }
+        all.last().map_or(0, |last| last.id)
     }
 
     /// From now on it answers nothing but 503.

@@ -1,19 +1,13 @@
-//! How an account is connected: Zendesk's authorization server, the application's own pages, and a person's browser.
-
-use std::io;
+//! How an account is connected: Zendesk's authorization server, and a person's browser.
 
 use axum::extract::{Form, Query};
-use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use events_std::oauth::{self, Authorizer, OAuthAction, OAuthSettings};
-use events_std::{Integration, Integrations};
 use reqwest::redirect::Policy;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::Error;
 
@@ -73,48 +67,6 @@ async fn revoke(Form(revoked): Form<Revoked>) -> StatusCode {
     }
 }
 
-/// Where the application's own server is, at a port that is free.
-pub(super) struct Pages {
-    listener: TcpListener,
-    url: String,
-}
-
-impl Pages {
-    pub(super) async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        Ok(Self { listener, url })
-    }
-
-    /// What the engine is told of them.
-    pub(super) fn settings(&self) -> OAuthSettings {
-        let callback = format!("{}/integrations/oauth/callback", self.url);
-        OAuthSettings::new(callback, "/integrations")
-    }
-
-    /// Serves them until the program ends: the browser of somebody who uses them.
-    pub(super) fn serve(self, integrations: &Integrations) -> Result<Browser, Error> {
-        let routes = oauth::routes(integrations.clone(), Everybody)?;
-        let app: Router = Router::new().nest("/integrations", routes);
-        tokio::spawn(axum::serve(self.listener, app).into_future());
-        Ok(Browser {
-            client: reqwest::Client::builder()
-                .redirect(Policy::none())
-                .build()?,
-            app: self.url,
-        })
-    }
-}
-
-/// The story has one person. An application asks its own session who is there.
-struct Everybody;
-
-impl Authorizer for Everybody {
-    async fn allows(&self, _: &Parts, _: &Integration, _: OAuthAction) -> bool {
-        true
-    }
-}
-
 /// Somebody's browser.
 pub(super) struct Browser {
     client: reqwest::Client,
@@ -122,6 +74,15 @@ pub(super) struct Browser {
 }
 
 impl Browser {
+    /// Of somebody who uses the application at this address.
+    pub(super) fn of(app: String) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { client, app })
+    }
+
     /// Connects an account: to Zendesk, where the person agrees, and back.
     pub(super) async fn connect(&self, id: i64) -> Result<(), Error> {
         let begin = format!("{}/integrations/{id}/oauth/authorize", self.app);

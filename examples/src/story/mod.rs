@@ -1,13 +1,15 @@
-//! The story of a helpdesk that syncs the tickets of its Zendesk account: a day with bad tickets and two outages.
+//! The story of a helpdesk that syncs the tickets of its Zendesk account: a day with bad tickets, two outages, and webhooks.
 //!
-//! What is played is real: the API answers over HTTP (`api`, `consent`), the adapter is a crate as its author would publish it
-//! (`helpdesk-zendesk`), the listeners are another (`helpdesk-listeners`), and everything is kept in a database. Only
-//! the time is ours: the clock is set forward where a real program would wait. `acts` is the plot, `stage` what it is
-//! played with, `tally` counts.
+//! What is played is real: the other company answers over HTTP (`api`, `consent`) and sends webhooks (`hooks`) to the
+//! application's own server (`pages`), the adapter is a crate as its author would publish it (`helpdesk-zendesk`), the
+//! listeners are another (`helpdesk-listeners`), and everything is kept in a database. Only the time is ours: the clock
+//! is set forward where a real program would wait. `acts` is the plot, `stage` what it is played with, `tally` counts.
 
 mod acts;
 mod api;
 mod consent;
+mod hooks;
+mod pages;
 mod stage;
 mod tally;
 

@@ -15,7 +15,9 @@ use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
 use tokio::time::{Instant, interval, interval_at};
 
 use super::api;
-use super::consent::{Browser, CLIENT, Pages};
+use super::consent::{Browser, CLIENT};
+use super::hooks::{self, Hook, Sender};
+use super::pages::Pages;
 use crate::{App, Error, Time};
 
 /// How often progress is told.
@@ -34,6 +36,7 @@ pub(super) struct Stage {
     pub(super) app: App,
     pub(super) zendesk: api::Zendesk,
     pub(super) browser: Browser,
+    sender: Sender,
     url: String,
     clock: Arc<ManualClock>,
 }
@@ -54,10 +57,16 @@ impl Stage {
             app.integrations.delete(integration.id).await?;
         }
         Desk::clear(store).await?;
+        let (browser, sender) = (
+            Browser::of(pages.url.clone())?,
+            Sender::to(pages.url.clone())?,
+        );
+        pages.serve(&app.integrations)?;
         Ok(Self {
-            browser: pages.serve(&app.integrations)?,
             app,
             zendesk,
+            browser,
+            sender,
             url,
             clock,
         })
@@ -69,6 +78,7 @@ impl Stage {
         let credentials = ZendeskCredentials {
             client_id: CLIENT.0.to_owned(),
             client_secret: CLIENT.1.to_owned(),
+            webhook_secret: hooks::SECRET.to_owned(),
             ..ZendeskCredentials::default()
         };
         let metadata = ZendeskMetadata {
@@ -101,6 +111,17 @@ impl Stage {
     pub(super) fn tell(&self, who: &str, what: &str) -> Result<(), Error> {
         self.app.state::<Timeline>()?.line(self.now(), who, what);
         Ok(())
+    }
+
+    /// Somebody sends a webhook, and tells what that says and how it is answered.
+    pub(super) async fn send(
+        &self,
+        hook: &Hook,
+        to: &Integration,
+        (who, what): (&str, &str),
+    ) -> Result<(), Error> {
+        let answer = self.sender.send(hook, to, self.now()).await?;
+        self.tell(who, &format!("{what}: {answer}"))
     }
 
     /// What a scheduler and a worker do all day: due runs are started, their tickets and all jobs are worked at.

@@ -16,6 +16,19 @@ pub struct ZendeskTicketSynced {
     pub ticket: Ticket,
 }
 
+/// A ticket has another status: a webhook said so.
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "zendesk.ticket.status_changed")]
+pub struct ZendeskTicketStatusChanged {
+    /// The integration to which the webhook came.
+    #[event(model)]
+    pub integration: Integration,
+    /// The ticket's number.
+    pub ticket: u64,
+    /// The new status, as `SOLVED`.
+    pub status: String,
+}
+
 /// A ticket, as far as we read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {

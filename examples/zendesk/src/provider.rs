@@ -32,6 +32,9 @@ pub struct ZendeskCredentials {
     pub refresh_token: Option<String>,
     /// When the first expires.
     pub token_expires_at: Option<String>,
+    /// What the account's webhook signs with, as Zendesk shows it; nothing is accepted without.
+    #[serde(default)]
+    pub webhook_secret: String,
 }
 
 /// What is kept with an integration besides.
@@ -41,7 +44,7 @@ pub struct ZendeskMetadata {
     pub url: String,
 }
 
-#[provider(ScheduledSync, HealthCheck, OAuth)]
+#[provider(ScheduledSync, HealthCheck, OAuth, Webhooks)]
 impl Provider for Zendesk {
     const KEY: &'static str = "zendesk";
     const NAME: &'static str = "Zendesk";

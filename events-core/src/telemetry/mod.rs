@@ -138,6 +138,34 @@ pub(crate) fn current_trace(events: &Events) -> Option<String> {
 }
 
 impl Events {
+    /// The trace of the span that is entered, as it travels with what is run later and elsewhere; none without a
+    /// [`TraceContext`]. Jobs carry it by themselves.
+    #[must_use]
+    pub fn current_trace(&self) -> Option<String> {
+        current_trace(self)
+    }
+
+    /// Ties a span, which is new and not entered yet, to the trace that its work carries, and records that as its field
+    /// `traceparent`. What is no trace is left out.
+    pub fn adopt_trace(&self, span: &Span, trace: &str) {
+        if span.is_disabled() {
+            return;
+        }
+        let Some(trace) = trace::valid(trace) else {
+            tracing::debug!("what is to be adopted is not a `traceparent`: it is left out");
+            return;
+        };
+        span.record("traceparent", trace::parent(trace));
+        if let Some(context) = self.trace()
+            && let Err(message) = caught(|| context.adopt(span, trace))
+        {
+            tracing::debug!(
+                message,
+                "the trace context panicked: what runs is without its trace"
+            );
+        }
+    }
+
     /// The span in which whoever runs a job calls [`process`](Self::process), [`conclude`](Self::conclude) and
     /// [`run_failed`](Self::run_failed): the span of its listener is a child of it, and it belongs to the trace that the
     /// job carries.
@@ -152,8 +180,6 @@ impl Events {
     /// ```
     #[must_use]
     pub fn job_span(&self, job: &Job) -> Span {
-        let trace = job.trace.as_deref();
-        let valid = trace.and_then(trace::valid);
         let span = tracing::info_span!(
             target: subscribers::TARGET,
             "job",
@@ -162,7 +188,7 @@ impl Events {
             attempt = job.attempts,
             delivery = %job.delivery.id,
             outcome = Empty,
-            traceparent = valid.map(trace::parent),
+            traceparent = Empty,
             messaging.message.id = %job.id,
             messaging.destination.name = job.queue,
             messaging.operation.type = "process",
@@ -173,13 +199,8 @@ impl Events {
             return span;
         }
         named(self, &span, format_args!("process {}", job.queue));
-        if trace.is_some() && valid.is_none() {
-            tracing::debug!(job = %job.id, "what the job carries is not a `traceparent`: it is left out");
-        }
-        if let (Some(context), Some(trace)) = (self.trace(), valid)
-            && let Err(message) = caught(|| context.adopt(&span, trace))
-        {
-            tracing::debug!(job = %job.id, message, "the trace context panicked: the job runs without its trace");
+        if let Some(trace) = &job.trace {
+            self.adopt_trace(&span, trace);
         }
         span
     }

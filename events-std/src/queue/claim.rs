@@ -136,10 +136,11 @@ fn waiting(
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ];
     let known = is_known(backend);
+    // For a limit that is a parameter by itself, SQLite plans anew each time.
     let choose = move |what: &str| {
         format!(
             "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
-             AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5"
+             AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5 + 0"
         )
     };
     (choose, values)

@@ -53,7 +53,8 @@ impl StoreOptions {
         self
     }
 
-    /// How many connections: on SQLite for reading, beside the one that writes; on Postgres in all. At least 1.
+    /// How many connections: on SQLite for reading, beside the one that writes; on Postgres in all. At least 1. On SQLite
+    /// each that reads keeps up to 512 KiB of the file in memory, the one that writes 2 MiB.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections.max(1);
         self

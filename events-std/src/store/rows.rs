@@ -131,7 +131,12 @@ pub(crate) struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     pub(crate) fn of(row: &'r QueryResult) -> Self {
-        Self { row, next: 0 }
+        Self::from(row, 0)
+    }
+
+    /// From this column on.
+    pub(crate) fn from(row: &'r QueryResult, first: usize) -> Self {
+        Self { row, next: first }
     }
 
     /// The next column.

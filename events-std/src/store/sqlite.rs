@@ -19,6 +19,12 @@ use super::{Durability, StoreError, StoreOptions};
 /// So many rows a connection's thread reads ahead: a claim's rows, without a change of threads for every few.
 const ROWS: usize = 512;
 
+/// So much of the file a connection that reads keeps in memory, in KiB, negative as SQLite has it. There are several, and
+/// the system holds the file too: what each would keep by default, 2 MiB, is what a program grows by as its tables do.
+const READ_CACHE: i64 = -512;
+/// The same of the one that writes: SQLite's default.
+const WRITE_CACHE: i64 = -2_000;
+
 pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
     let in_memory = options.url.contains(":memory:") || options.url.contains("mode=memory");
     let synchronous = match options.durability {
@@ -34,6 +40,7 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
         .busy_timeout(options.busy_timeout)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
+        .pragma("cache_size", WRITE_CACHE.to_string())
         .row_buffer_size(ROWS)
         .disable_statement_logging();
     // Wherever the program goes later, its further connections are of the same file.
@@ -55,6 +62,7 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
         },
         busy_timeout: i64::try_from(options.busy_timeout.as_millis()).unwrap_or(i64::MAX),
         query_only: 0,
+        cache_size: WRITE_CACHE,
     };
     let pool = |connections: u32, wanted: Wanted| {
         let opened = opened.clone();
@@ -86,9 +94,13 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
     let reader = if in_memory {
         writer.clone()
     } else {
-        let connect = connect.create_if_missing(false).pragma("query_only", "ON");
+        let connect = connect
+            .create_if_missing(false)
+            .pragma("query_only", "ON")
+            .pragma("cache_size", READ_CACHE.to_string());
         let wanted = Wanted {
             query_only: 1,
+            cache_size: READ_CACHE,
             ..wanted
         };
         let pool = pool(options.connections, wanted);
@@ -178,6 +190,7 @@ struct Wanted {
     synchronous: i64,
     busy_timeout: i64,
     query_only: i64,
+    cache_size: i64,
 }
 
 impl Wanted {
@@ -189,6 +202,7 @@ impl Wanted {
             ("foreign_keys", "PRAGMA foreign_keys", 1),
             ("busy_timeout", "PRAGMA busy_timeout", self.busy_timeout),
             ("query_only", "PRAGMA query_only", self.query_only),
+            ("cache_size", "PRAGMA cache_size", self.cache_size),
         ] {
             let found: i64 = pragma(connection, statement).await?;
             compare(setting, found.to_string(), wanted.to_string())?;

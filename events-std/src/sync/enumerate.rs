@@ -14,7 +14,7 @@ use super::provider::text_of;
 use super::reconcile::Close;
 use super::rows::{self, RUN};
 use super::start::Enumeration;
-use super::write::ItemWriter;
+use super::write::{ItemWriter, RunItems};
 use super::{
     ErasedScheduledSync, RunState, SyncError, SyncRun, SyncRunError, SyncSession, SyncStart,
 };
@@ -71,11 +71,11 @@ impl Integrations {
         provider: Arc<dyn ErasedScheduledSync>,
         stopped: impl Future<Output = ()> + Send,
     ) -> Ended {
-        let writer = ItemWriter {
+        let writer = ItemWriter::new(RunItems {
             integrations: self.clone(),
             integration_id: integration.id,
             lease,
-        };
+        });
         let cursor = integration.sync_cursor.clone();
         let work = async move {
             let mut session = SyncSession::into_sink(cursor, Box::new(writer));

@@ -2,6 +2,8 @@
 //! locks the integration.
 
 use chrono::TimeDelta;
+use events_core::BoxError;
+use sea_orm::DbBackend;
 use serde_json::Value;
 
 use super::decide::{Fold, Merge, advanced, backoff, status};
@@ -134,37 +136,41 @@ impl Integrations {
 
     /// Folds the checkpoints of the items that ended well, in the order in which they were found.
     async fn fold(&self, run: &SyncRun, merge: Merge<'_>) -> Result<Folded, SyncRunError> {
-        const CHUNK: usize = 1_000;
+        const CHUNK: u64 = 1_000;
         // Along the ids, in which a run's items stand close together: the sums keep the databases from other indexes.
         let first = "SELECT MIN(id + 0) FROM events_sync_items WHERE run_id = $1";
         let first = self.store().read_row(first, [run.id.into()]).await?;
         let first: Option<i64> = first.map_or(Ok(None), |row| row.try_get_by_index(0))?;
+        let joined = match self.store().backend() {
+            DbBackend::Postgres => "string_agg",
+            _ => "group_concat",
+        };
+        // As one text: on SQLite each row of an answer costs more than what is in it.
         let sql = format!(
-            "SELECT id, checkpoint_value FROM events_sync_items WHERE run_id + 0 = $1 AND id > $2 AND state IN (2, 4) \
-             ORDER BY id LIMIT {CHUNK}"
+            "SELECT COUNT(*), MAX(id), {joined}(checkpoint_value, ',' ORDER BY id) FROM (SELECT id, checkpoint_value \
+             FROM events_sync_items WHERE run_id + 0 = $1 AND id > $2 AND state IN (2, 4) ORDER BY id LIMIT {CHUNK}) AS i"
         );
         let (mut last, mut items) = (first.unwrap_or_default() - 1, 0);
         let mut fold = Ok(Fold::new(merge));
         loop {
-            let rows = self
+            let row = self
                 .store()
-                .read_rows(&sql, [run.id.into(), last.into()])
+                .read_row(&sql, [run.id.into(), last.into()])
                 .await?;
-            for row in &rows {
-                last = row.try_get_by_index(0)?;
-                items += 1;
-                let text: Option<String> = row.try_get_by_index(1)?;
-                let (Some(text), Ok(so_far)) = (text, &mut fold) else {
-                    continue;
-                };
-                let added = serde_json::from_str(&text)
-                    .map_err(Into::into)
-                    .and_then(|value| so_far.add(value));
-                if let Err(error) = added {
+            let found = count_of(row.as_ref())?;
+            if let (Some(row), 1..) = (&row, found) {
+                last = row.try_get_by_index(1)?;
+                items += found;
+                if let Ok(so_far) = &mut fold
+                    && let Err(error) = row
+                        .try_get_by_index(2)
+                        .map_err(Into::into)
+                        .and_then(|list| add_all(so_far, list))
+                {
                     fold = Err(format!("the checkpoints do not fit together: {error}"));
                 }
             }
-            if rows.len() < CHUNK {
+            if found < CHUNK {
                 let value = fold.map(Fold::end);
                 return Ok(Folded { items, value });
             }
@@ -194,6 +200,13 @@ impl Integrations {
         let row = self.store().read_row(sql, [run_id.into()]).await?;
         Ok(row.as_ref().map(rows::read_run).transpose()?)
     }
+}
+
+/// Adds checkpoints, which stand in a list without its brackets. None: no item has one.
+fn add_all(fold: &mut Fold<'_>, list: Option<String>) -> Result<(), BoxError> {
+    let list = format!("[{}]", list.unwrap_or_default());
+    let values: Vec<Value> = serde_json::from_str(&list)?;
+    values.into_iter().try_for_each(|value| fold.add(value))
 }
 
 const FAILED: &str = "SELECT COUNT(*) FROM events_sync_items WHERE run_id = $1 AND state = 3";

@@ -47,27 +47,29 @@ pub(super) fn read_run(row: &QueryResult) -> Result<SyncRun, StoreError> {
 pub(super) const ITEM: &str = "id, integration_id, run_id, event_name, version, payload, external_id, checkpoint_value, \
                                state, error, attempts, completed_at, superseded_by, created_at, changed_at";
 
+/// Items that something else has damaged are read too, since they are told of and shown: what cannot be read of them is
+/// empty, or zero.
 pub(super) fn read_item(row: &QueryResult) -> Result<IntegrationSyncItem, StoreError> {
     let mut columns = Columns::of(row);
     Ok(IntegrationSyncItem {
         id: columns.next()?,
         integration_id: columns.next()?,
         run_id: columns.next()?,
-        event_name: columns.next()?,
-        version: columns.next::<i32>()?.unsigned_abs(),
-        payload: columns.next()?,
-        external_id: columns.next()?,
-        checkpoint_value: columns.json_or_none()?,
+        event_name: columns.next().unwrap_or_default(),
+        version: columns.next::<i32>().unwrap_or_default().unsigned_abs(),
+        payload: columns.next().unwrap_or_default(),
+        external_id: columns.next().unwrap_or_default(),
+        checkpoint_value: columns.json_or_none().unwrap_or_default(),
         status: {
             let state = columns.next()?;
             ItemStatus::of(state).ok_or_else(|| unknown("item", state))?
         },
-        error: columns.next()?,
-        attempts: columns.next::<i32>()?.unsigned_abs(),
-        completed_at: columns.time_or_none()?,
-        superseded_by: columns.next()?,
-        created_at: columns.time()?,
-        updated_at: columns.time()?,
+        error: columns.next().unwrap_or_default(),
+        attempts: columns.next::<i32>().unwrap_or_default().unsigned_abs(),
+        completed_at: columns.time_or_none().unwrap_or_default(),
+        superseded_by: columns.next().unwrap_or_default(),
+        created_at: columns.time().unwrap_or_default(),
+        updated_at: columns.time().unwrap_or_default(),
     })
 }
 

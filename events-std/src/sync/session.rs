@@ -20,8 +20,8 @@ pub(super) const CHUNK_ITEMS: usize = 500;
 /// or so many bytes of payload, whichever comes first.
 pub(super) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// One sync run's enumeration: a provider hands over its items one by one, and they stream to the store in chunks, so
-/// that a run of any size holds few of them in memory.
+/// One sync run's enumeration: a provider hands over its items one by one, and they stream to the store in chunks, each
+/// while the provider goes on, so that a run of any size holds few of them in memory: two chunks at most.
 ///
 /// An item whose event type and external id the run has already is dropped and counted: the first stays.
 ///
@@ -33,7 +33,7 @@ pub struct SyncSession {
     waiting: Vec<NewItem>,
     /// The size of their payloads, in bytes.
     bytes: usize,
-    /// Items are missing: a chunk was not stored, or nobody waited to hear whether it was.
+    /// Items are missing: a chunk was not stored, or nobody waited until an item was taken.
     broken: bool,
 }
 
@@ -44,7 +44,17 @@ enum Sink {
 
 /// Where a session's items go, chunk by chunk.
 pub(crate) trait ItemSink: Send {
-    fn write(&mut self, items: Vec<NewItem>) -> BoxFuture<'_, Result<(), SessionError>>;
+    /// Begins to store a chunk: the one before it is stored.
+    fn begin(&mut self, items: Vec<NewItem>);
+
+    /// How storing the last chunk ended, if that has ended and was not told yet.
+    fn ended(&mut self) -> Option<Result<(), SessionError>>;
+
+    /// Waits until nothing is being stored, and tells how that ended.
+    fn end(&mut self) -> BoxFuture<'_, Result<(), SessionError>>;
+
+    /// Whether no chunk is being stored, and every end is told.
+    fn is_idle(&self) -> bool;
 }
 
 /// An item that is not stored yet.
@@ -144,32 +154,59 @@ impl SyncSession {
         if self.broken {
             return Err(SessionError::Broken);
         }
+        if self.is_full() {
+            self.end().await?;
+            self.begin();
+        }
         self.bytes += item.payload.len();
         self.waiting.push(item);
-        if self.waiting.len() >= CHUNK_ITEMS || self.bytes >= CHUNK_BYTES {
-            self.flush().await?;
+        let Sink::Store(sink) = &mut self.sink else {
+            return Ok(());
+        };
+        if let Some(ended) = sink.ended() {
+            self.broken = ended.is_err();
+            ended?;
+        }
+        if sink.is_idle() && self.is_full() {
+            self.begin();
         }
         Ok(())
     }
 
-    /// Brings what waits to the store.
+    /// Whether what waits is a chunk.
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= CHUNK_ITEMS || self.bytes >= CHUNK_BYTES
+    }
+
+    /// Brings what waits to the store, all of it.
     pub(crate) async fn flush(&mut self) -> Result<(), SessionError> {
         if self.broken {
             return Err(SessionError::Broken);
         }
+        self.end().await?;
+        self.begin();
+        self.end().await
+    }
+
+    /// Begins to store what waits, where nothing else is being stored.
+    fn begin(&mut self) {
         let items = std::mem::take(&mut self.waiting);
         self.bytes = 0;
-        let Sink::Store(sink) = &mut self.sink else {
-            return Ok(());
-        };
-        if items.is_empty() {
-            return Ok(());
+        if let Sink::Store(sink) = &mut self.sink
+            && !items.is_empty()
+        {
+            sink.begin(items);
         }
-        // Also where this future is dropped: whether the chunk is stored is not known then, and items without an
-        // external id cannot be stored twice.
-        self.broken = true;
-        sink.write(items).await?;
-        self.broken = false;
+    }
+
+    /// Waits for the chunk that is being stored, if one is.
+    async fn end(&mut self) -> Result<(), SessionError> {
+        if let Sink::Store(sink) = &mut self.sink {
+            // Also where this future is dropped: the item that waits for it is not taken then, and the provider may go on.
+            self.broken = true;
+            sink.end().await?;
+            self.broken = false;
+        }
         Ok(())
     }
 }
@@ -209,7 +246,7 @@ impl SyncItem<'_> {
     ///
     /// If the event is too large, or cannot be written; or, now and then, if a chunk of items could not be stored.
     /// A sync that returns such an error fails, and starts over at its next turn. After a chunk that was not stored, or
-    /// whose storing was given up because this future was dropped, nothing more is taken and the run fails, whatever
+    /// an item that was not taken because this future was dropped, nothing more is taken and the run fails, whatever
     /// the sync returns: the cursor must not pass items that are missing.
     pub async fn dispatch<E: Event + SyncItemEvent>(self, event: E) -> Result<(), SessionError> {
         let erased: &dyn AnyEvent = &event;

@@ -66,8 +66,7 @@ impl Integrations {
 
     async fn work_at(&self, run_id: i64, worker: i64) -> Result<(), SyncRunError> {
         let work = Work::new(self);
-        let events =
-            serde_json::to_string(&work.known_events()).unwrap_or_else(|_| "[]".to_owned());
+        let events = work.known_list();
         let (mut ended, mut idle) = (Vec::new(), 0);
         while idle < ROUNDS {
             let terms = ClaimTerms {

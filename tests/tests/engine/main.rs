@@ -3,11 +3,13 @@
 
 mod announced;
 mod credentials;
+mod damaged;
 mod desk;
 mod health;
 mod integration;
 mod item;
 mod kit;
+mod late;
 mod operation;
 mod provider;
 mod reconcile;

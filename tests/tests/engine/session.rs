@@ -2,6 +2,7 @@
 
 use events_core::Event;
 use events_std::{SessionError, SyncItemEvent, SyncSession, SyncStart};
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -199,48 +200,72 @@ fn failure(started: SyncStart) -> String {
     }
 }
 
-/// A provider that goes on after a chunk was refused does not get its cursor past the items that are missing.
-async fn a_run_whose_chunk_was_not_stored_fails(url: String) {
-    let desk = DeskBench::new(url).await;
+/// A run that finds 1,700 tickets, and has handed over 499 of them.
+async fn begun(
+    desk: &DeskBench,
+    heed: Heed,
+) -> (
+    Arc<Semaphore>,
+    tokio::task::JoinHandle<Result<SyncStart, events_std::SyncRunError>>,
+) {
     let gate = Arc::new(Semaphore::new(498));
     {
         let mut script = desk.desk.0.lock().unwrap();
-        (script.gate, script.heed) = (Some(gate.clone()), Heed::GoesOn);
+        (script.gate, script.heed) = (Some(gate.clone()), heed);
     }
-    desk.desk.finds(1..=700);
+    desk.desk.finds(1..=1_700);
     let engine = desk.bench.engine.clone();
     let id = desk.integration.id;
     let syncing = tokio::spawn(async move { engine.sync(id).await });
     until("499 items wait", async || gate.available_permits() == 0).await;
-    let hide = "ALTER TABLE events_sync_items RENAME TO hidden";
-    execute(&desk.bench, hide).await;
-    gate.add_permits(1);
-    until("the chunk is refused", async || {
+    (gate, syncing)
+}
+
+/// Waits until an item was refused: at the latest the first of the third chunk is, as it waits for the first chunk.
+async fn until_refused(desk: &DeskBench, gate: &Semaphore) {
+    gate.add_permits(502);
+    until("an item is refused", async || {
         desk.desk.0.lock().unwrap().refused > 0
     })
     .await;
+}
+
+/// A provider that goes on after a chunk was refused does not get its cursor past the items that are missing.
+async fn a_run_whose_chunk_was_not_stored_fails(url: String) {
+    let desk = DeskBench::new(url).await;
+    let (gate, syncing) = begun(&desk, Heed::GoesOn).await;
+    let hide = "ALTER TABLE events_sync_items RENAME TO hidden";
+    execute(&desk.bench, hide).await;
+    until_refused(&desk, &gate).await;
     let show = "ALTER TABLE hidden RENAME TO events_sync_items";
     execute(&desk.bench, show).await;
-    gate.add_permits(1_000);
+    gate.add_permits(2_000);
     failure(syncing.await.unwrap().unwrap());
-    assert_eq!(desk.desk.0.lock().unwrap().refused, 201);
+    assert!(desk.desk.0.lock().unwrap().refused >= 700);
+    assert_eq!(desk.bench.count("events_sync_items").await, 0);
     assert_eq!(desk.stored().await.sync_cursor, None);
 }
 
-/// The same where nobody waited to hear whether the chunk was stored.
-async fn a_run_whose_chunk_was_dropped_fails(url: String) {
+/// The same where nobody waited until an item was taken.
+async fn a_run_whose_item_was_dropped_fails(url: String) {
     let desk = DeskBench::new(url).await;
-    desk.desk.0.lock().unwrap().heed = Heed::Hurries;
-    desk.desk.finds(1..=700);
-    let started = desk.bench.engine.sync(desk.integration.id).await.unwrap();
-    let error = failure(started);
+    let (gate, syncing) = begun(&desk, Heed::Hurries).await;
+    let lock = desk.bench.store.writer().begin().await.unwrap();
+    if desk.bench.store.backend() == DbBackend::Postgres {
+        let all = "LOCK TABLE events_sync_items IN EXCLUSIVE MODE";
+        lock.execute_unprepared(all).await.unwrap();
+    }
+    until_refused(&desk, &gate).await;
+    lock.rollback().await.unwrap();
+    gate.add_permits(2_000);
+    let error = failure(syncing.await.unwrap().unwrap());
     assert!(error.contains("earlier items"), "{error}");
     assert_eq!(desk.bench.count("events_sync_items").await, 0);
     assert_eq!(desk.stored().await.sync_cursor, None);
 }
 
 on_both!(
-    a_run_whose_chunk_was_dropped_fails,
+    a_run_whose_item_was_dropped_fails,
     a_run_whose_chunk_was_not_stored_fails,
     a_checkpoint_may_hold_any_text,
     items_are_stored_in_chunks_while_the_provider_enumerates,

@@ -14,8 +14,8 @@ use crate::kit::on_every_database;
 
 /// Writes the number of the entered span into the trace, and keeps what was adopted.
 #[derive(Clone, Default)]
-struct Numbered {
-    adopted: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Numbered {
+    pub(crate) adopted: Arc<Mutex<Vec<String>>>,
 }
 
 impl TraceContext for Numbered {

@@ -3,6 +3,7 @@
 
 mod capture;
 mod credentials;
+mod items;
 mod jobs;
 #[path = "../worker/kit.rs"]
 mod kit;

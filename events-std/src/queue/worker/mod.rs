@@ -5,6 +5,7 @@ mod cycle;
 mod floor;
 mod job;
 mod jobs;
+mod level;
 mod means;
 mod park;
 mod run;

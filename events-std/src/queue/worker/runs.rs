@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::level::Level;
 use super::means::Means;
 use super::source::{Over, Taken};
 use super::threads::{Hanging, Threads};
@@ -38,6 +39,8 @@ pub(super) struct Noted {
 pub(super) struct Runs {
     pub(super) means: Means,
     running: JoinSet<Vec<Hanging>>,
+    /// How many of them have not come to their end.
+    level: Arc<Level>,
     /// The claims that run, by the task in which they do.
     held: HashMap<Id, Held>,
     /// Runs that are over, of which the sources are not told yet.
@@ -63,6 +66,7 @@ impl Runs {
                 lock,
             },
             running: JoinSet::new(),
+            level: Arc::default(),
             held: HashMap::new(),
             noted: Vec::new(),
             hanging: Vec::new(),
@@ -102,6 +106,12 @@ impl Runs {
 
     pub(super) fn start(&mut self, source: usize, taken: Vec<Taken>) {
         for Taken { hold, run } in taken {
+            let ending = Level::begin(&self.level);
+            let run = async move {
+                let hanging = run.await;
+                drop(ending);
+                hanging
+            };
             let task = self.running.spawn(run).id();
             if let Some(hold) = hold {
                 self.held.insert(task, Held { source, hold });
@@ -120,6 +130,13 @@ impl Runs {
     pub(super) async fn gather(&mut self) {
         let until = Instant::now() + GATHER;
         let load = self.running.len() + self.noted.len() > self.many;
+        if load && self.running.len() > self.lasting {
+            // Each end by itself would wake the worker.
+            let _ = tokio::time::timeout_at(until, self.level.falls_to(self.lasting)).await;
+            while let Some(ended) = self.running.try_join_next_with_id() {
+                self.note(ended);
+            }
+        }
         while load && self.running.len() > self.lasting {
             if tokio::time::timeout_at(until, self.next()).await.is_err() {
                 self.lasting = self.running.len();

@@ -84,6 +84,47 @@ fn held(backend: DbBackend) -> &'static str {
     }
 }
 
+/// What is set where an item ends well at this time.
+fn done_at(now: &str) -> String {
+    format!("state = 2, error = NULL, completed_at = {now}")
+}
+
+fn all_to(set: &str, now: &str) -> String {
+    format!("UPDATE events_sync_items SET {set}, worker = NULL, changed_at = {now}")
+}
+
+/// What ends items well: those that [`Held::rows`] names with this parameter and the next one. The parameter `now` has the
+/// time, in milliseconds.
+pub(super) fn done(backend: DbBackend, now: u8, held: u8) -> String {
+    let now = format!("${now}");
+    let done = all_to(&done_at(&now), &now);
+    format!("{done} WHERE {}", Held::rows(backend, held))
+}
+
+/// Claims that end well, of one run and one fence.
+pub(super) struct AllWell {
+    pub(super) held: Held,
+    pub(super) run_id: i64,
+    pub(super) integration_id: i64,
+}
+
+impl AllWell {
+    /// The ends, if that is all there is of them.
+    pub(super) fn of(ended: &[EndedItem]) -> Option<Self> {
+        let first = ended.first()?;
+        let alike = |item: &EndedItem| item.end == ItemEnd::Success && item.run_id == first.run_id;
+        let mut held = Held::of(ended.iter().map(|item| item.hold));
+        if held.len() > 1 || !ended.iter().all(alike) {
+            return None;
+        }
+        Some(Self {
+            held: held.pop()?,
+            run_id: first.run_id,
+            integration_id: first.integration_id,
+        })
+    }
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -138,9 +179,9 @@ pub(crate) async fn write(
     }
     let given = "state = 0, attempts = attempts - 1";
     set_all(tx, given, given_back, now, &[]).await?;
-    let done = "state = 2, error = NULL, completed_at = $3";
     let any_success = !success.is_empty();
-    for (run_id, count) in set_all(tx, done, success, now, &success_runs(ended)).await? {
+    let done = done_at("$3");
+    for (run_id, count) in set_all(tx, &done, success, now, &success_runs(ended)).await? {
         note(&mut touched, run_id, count);
     }
     if any_success {
@@ -180,10 +221,7 @@ async fn set_all(
     for held in Held::of(holds) {
         let [ids, fence] = held.values(backend);
         let values = [ids, fence, store::time(now)];
-        let sql = format!(
-            "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $3 WHERE {}",
-            Held::rows(backend, 1)
-        );
+        let sql = format!("{} WHERE {}", all_to(set, "$3"), Held::rows(backend, 1));
         match runs {
             // Nearly always they are of one run, and the count says all.
             [] | [_] => {
@@ -217,10 +255,8 @@ async fn set(
 ) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
     let mut all: Vec<Value> = vec![hold.id.into(), hold.fence.into(), store::time(now)];
     all.extend(values);
-    let sql = format!(
-        "UPDATE events_sync_items SET {set}, worker = NULL, changed_at = $3 \
-         WHERE id = $1 AND fence = $2 AND state = 1 RETURNING {returning}"
-    );
+    let set = all_to(set, "$3");
+    let sql = format!("{set} WHERE id = $1 AND fence = $2 AND state = 1 RETURNING {returning}");
     store::rows(tx, sql, all).await
 }
 

@@ -7,6 +7,7 @@ mod packed;
 mod run;
 mod source;
 mod timeout;
+mod turn;
 
 pub(crate) use claim::{ClaimTerms, claim, claimable_runs, runs_alone};
 pub(crate) use end::{EndedItem, ItemEnd, write};

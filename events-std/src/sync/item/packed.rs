@@ -6,22 +6,20 @@ use sea_orm::{ConnectionTrait, Value};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::claim::{ClaimTerms, ClaimedItem};
+use super::claim::{ClaimTerms, ClaimableRun, ClaimedItem};
 use crate::queue::{Hold, packed};
 use crate::store::StoreError;
 
 /// What is asked of an item `i` on SQLite, for [`Row`] to read, by one text for all: see [`packed`](crate::queue::packed).
-pub(super) const ITEM: &str = "json_array(i.id, i.fence + 1, i.integration_id, i.run_id, CAST(i.event_name AS TEXT), i.version, \
-                      CAST(i.payload AS TEXT), CAST(i.external_id AS TEXT), i.attempts + 1, \
-                      CAST(i.error_kind AS TEXT), i.expires_at, hex(i.delivery_id), i.created_at) AS job";
+pub(super) const ITEM: &str = "json_array(i.id, i.fence + 1, CAST(i.event_name AS TEXT), i.version, CAST(i.payload AS TEXT), \
+                      CAST(i.external_id AS TEXT), i.attempts + 1, CAST(i.error_kind AS TEXT), i.expires_at, \
+                      hex(i.delivery_id), i.created_at, CAST(i.trace AS TEXT)) AS job";
 
 /// An item as one text has it, after it is taken.
 #[derive(Deserialize)]
 struct Row {
     id: i64,
     fence: i64,
-    integration_id: i64,
-    run_id: i64,
     event_name: String,
     version: u32,
     payload: String,
@@ -31,21 +29,18 @@ struct Row {
     expires_at: Option<i64>,
     delivery_id: Uuid,
     created_at: i64,
+    trace: Option<String>,
 }
 
 impl Row {
     /// None: a time is none.
-    fn item(self, late: bool) -> Option<ClaimedItem> {
+    fn item(self, run: ClaimableRun) -> Option<ClaimedItem> {
         let (id, fence) = (self.id, self.fence);
         let expires_at = match self.expires_at {
             Some(at) => DateTime::from_timestamp_millis(at)?,
             None => DateTime::<Utc>::MAX_UTC,
         };
         Some(ClaimedItem {
-            hold: Hold { id, fence },
-            integration_id: self.integration_id,
-            run_id: self.run_id,
-            late,
             event_name: self.event_name,
             version: self.version,
             payload: self.payload,
@@ -59,6 +54,8 @@ impl Row {
                 correlation_id: self.delivery_id,
                 causation_id: None,
             },
+            trace: self.trace,
+            ..ClaimedItem::unread(run, Hold { id, fence })
         })
     }
 }
@@ -69,7 +66,7 @@ pub(super) async fn take(
     choose: &str,
     values: &[Value],
     terms: &ClaimTerms<'_>,
-    late: bool,
+    run: ClaimableRun,
 ) -> Result<Option<Vec<ClaimedItem>>, StoreError> {
     let Some(text) = packed::chosen(connection, choose, values).await? else {
         return Ok(None);
@@ -77,7 +74,7 @@ pub(super) async fn take(
     let Ok(rows) = serde_json::from_str::<Vec<Row>>(&text) else {
         return Ok(None);
     };
-    let items = rows.into_iter().map(|row| row.item(late));
+    let items = rows.into_iter().map(|row| row.item(run));
     let Some(items) = items.collect::<Option<Vec<ClaimedItem>>>() else {
         return Ok(None);
     };

@@ -11,7 +11,7 @@ use events_core::{
 
 use sea_orm::Value;
 
-use super::claim::ClaimedItem;
+use super::claim::{self, ClaimedItem};
 use super::end::{EndedItem, ItemEnd, write};
 use super::timeout;
 use crate::error::RateLimited;
@@ -58,13 +58,19 @@ impl Work {
         }
     }
 
-    /// The events that this program knows, each as a claim names it: see [`ClaimTerms`](super::ClaimTerms).
-    pub(crate) fn known_events(&self) -> Vec<String> {
+    /// The events that this program knows, each as others read it.
+    pub(super) fn known_events(&self) -> Vec<String> {
         let known = self.events.readable();
         let keys = known
             .iter()
-            .map(|(name, version)| format!("{name}\n{version}"));
+            .map(|(name, version)| claim::key_of(name, *version));
         keys.collect()
+    }
+
+    /// The events that this program knows, as claims read them: see [`ClaimTerms`](super::ClaimTerms).
+    pub(crate) fn known_list(&self) -> String {
+        let backend = self.integrations.store().backend();
+        claim::known_list(backend, &self.events.readable())
     }
 
     /// What the listeners of an event need.
@@ -127,10 +133,12 @@ impl Work {
             );
             return Ok(Some(failed(SyncItemErrorKind::Refused, message)));
         }
-        if !item.late {
-            return Ok(None);
-        }
-        let Some(external_id) = &item.external_id else {
+        self.superseded(item).await
+    }
+
+    /// Looks whether a later run has done the item's work, which only an item that is retried late waits for.
+    async fn superseded(&self, item: &ClaimedItem) -> Result<Option<ItemEnd>, StoreError> {
+        let (true, Some(external_id)) = (item.late, &item.external_id) else {
             return Ok(None);
         };
         let values = later(
@@ -142,6 +150,20 @@ impl Work {
         let row = self.integrations.store().read_row(LATER, values).await?;
         let later = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(later.map(ItemEnd::Superseded))
+    }
+
+    /// How an item ends that has come to this end, unless a later run has done its work meanwhile.
+    async fn unless_superseded(&self, item: &ClaimedItem, end: ItemEnd) -> ItemEnd {
+        if !matches!(end, ItemEnd::Success | ItemEnd::Failed(_)) {
+            return end;
+        }
+        match self.superseded(item).await {
+            Ok(superseded) => superseded.unwrap_or(end),
+            Err(error) => {
+                tracing::warn!(item = item.hold.id, %error, "whether a later run has done an item's work is not known");
+                end
+            }
+        }
     }
 
     async fn attempt(&self, item: &ClaimedItem, extensions: Extensions) -> ItemEnd {
@@ -304,6 +326,15 @@ impl From<SyncRunError> for Undone {
 
 /// Runs one attempt of an item. None: its end is written already, with what a listener wrote, or the claim was lost.
 pub(crate) async fn run(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
+    let end = attempt(work, item, needs).await?;
+    Some(work.unless_superseded(item, end).await)
+}
+
+async fn attempt(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
+    if let Some(error) = &item.unreadable {
+        let message = format!("its row cannot be read: {error}");
+        return Some(failed(SyncItemErrorKind::Undecodable, message));
+    }
     if item.crashed {
         return Some(work.crashed(item));
     }
@@ -341,6 +372,11 @@ async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
                 Ok(end) => end,
                 Err(_) => work.timed_out(item, timeout),
             }
+        };
+        // What is written over what a later run wrote is undone.
+        let end = match end {
+            ItemEnd::Success => work.unless_superseded(item, end).await,
+            other => other,
         };
         if end != ItemEnd::Success {
             return Err(Undone::End(end));

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use events_core::BoxFuture;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::chores::Chores;
 use super::claim::{self, ClaimTerms, ClaimableRun, ClaimedItem};
-use super::end::{EndedItem, ItemEnd, write};
+use super::end::{EndedItem, ItemEnd};
 use super::run::{self, Work};
+use super::turn::{self, Todo};
 use crate::integration::Integrations;
 use crate::queue::{Ends, Hanging, Hold, Means, OnThread, Over, Source, Taken, Turn, Worker};
-use crate::store::{self, Store, StoreError, Tx};
-use crate::sync::SyncRunError;
+use crate::store::{self, Store, StoreError};
 use crate::sync::decide::next_attempt;
 
 /// On a thread, an attempt that can be stopped has so much longer to end by itself than one that blocks.
@@ -60,7 +61,7 @@ struct Items {
     work: Arc<Work>,
     /// The events that this program knows.
     keys: Vec<String>,
-    /// The same, as a JSON list.
+    /// The same, as claims read them.
     events: String,
     /// The run that was served last: the next ones come before it.
     served: i64,
@@ -71,23 +72,25 @@ struct Items {
     /// Ends that are not written yet.
     ended: Vec<EndedItem>,
     ends: Ends<EndedItem>,
+    /// Until when ends may supersede failed items, for all that was seen.
+    superseding: Option<Instant>,
     chores: Chores,
 }
 
 impl Items {
     fn new(integrations: &Integrations) -> Self {
         let work = Work::new(integrations);
-        let keys = work.known_events();
         Self {
             integrations: integrations.clone(),
+            keys: work.known_events(),
+            events: work.known_list(),
             work: Arc::new(work),
-            events: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
-            keys,
             served: 0,
             again: None,
             held: HashMap::new(),
             ended: Vec::new(),
             ends: Ends::default(),
+            superseding: None,
             chores: Chores::new(integrations),
         }
     }
@@ -137,19 +140,20 @@ impl Items {
     ) -> Result<Vec<ClaimedItem>, StoreError> {
         // Each run gets its share, and another one comes first each time.
         runs.sort_by_key(|run| (run.id <= self.served, run.id));
-        let terms = self.terms(turn);
-        let transaction = self.integrations.transaction(async |tx| {
-            let claimed = claim_of(tx, &terms, &runs, turn.free).await?;
-            // Last in the transaction: from here on others who end items of the same run wait for it.
-            let written = write(&self.integrations.within(tx), &self.ended).await?;
-            Ok::<_, SyncRunError>((claimed, written.complete))
-        });
-        let (claimed, complete) = transaction.await.map_err(SyncRunError::into_store)?;
-        self.work.note_complete(complete);
-        if let Some(last) = claimed.last() {
+        let todo = Todo {
+            terms: self.terms(turn),
+            runs: &runs,
+            free: turn.free,
+            ended: &self.ended,
+        };
+        let mut superseding = self.superseding;
+        let turned = turn::turn(&self.integrations, &todo, &mut superseding).await?;
+        self.superseding = superseding;
+        self.work.note_complete(turned.complete);
+        if let Some(last) = turned.claimed.last() {
             self.served = last.run_id;
         }
-        Ok(claimed)
+        Ok(turned.claimed)
     }
 
     async fn turn_alone(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
@@ -182,7 +186,11 @@ impl Items {
                 item = item.hold.id,
                 event = item.event_name,
                 attempt = item.attempts,
+                traceparent = Empty,
             );
+            if let Some(trace) = &item.trace {
+                self.integrations.events().adopt_trace(&span, trace);
+            }
             let working = work_at(self.work.clone(), item, means.clone(), self.ends.clone());
             Taken {
                 hold: Some(hold),
@@ -212,36 +220,6 @@ impl Items {
         }
         Ok(())
     }
-}
-
-/// Takes at most `limit` items of these runs: of each its share, and what is left over of those that have more.
-async fn claim_of(
-    tx: &Tx,
-    terms: &ClaimTerms<'_>,
-    runs: &[ClaimableRun],
-    limit: usize,
-) -> Result<Vec<ClaimedItem>, StoreError> {
-    let mut claimed = Vec::new();
-    let share = limit.div_ceil(runs.len().max(1));
-    let mut more = Vec::new();
-    for run in runs {
-        let wanted = share.min(limit - claimed.len());
-        if wanted == 0 {
-            return Ok(claimed);
-        }
-        let found = claim::claim(tx, terms, *run, false, wanted).await?;
-        if found.len() == wanted {
-            more.push(*run);
-        }
-        claimed.extend(found);
-    }
-    for run in more {
-        let wanted = limit - claimed.len();
-        if wanted > 0 {
-            claimed.extend(claim::claim(tx, terms, run, false, wanted).await?);
-        }
-    }
-    Ok(claimed)
 }
 
 /// Works at an item, and hands over how that ended, unless it is written already.

@@ -78,7 +78,8 @@ pub async fn best(
     Ok(())
 }
 
-async fn time_of(run: impl Future<Output = Result<(), Error>>) -> Result<Duration, Error> {
+/// How long it takes.
+pub async fn time_of(run: impl Future<Output = Result<(), Error>>) -> Result<Duration, Error> {
     let start = Instant::now();
     run.await?;
     Ok(start.elapsed())

@@ -93,12 +93,13 @@ async fn sync(store: &events_std::Store, items: u32) -> Result<[Duration; 2], Er
         return Err("the run did not start".into());
     };
     let found = start.elapsed();
+    let start = Instant::now();
     Worker::new(&events, store)
         .sync_items(&engine)
         .concurrency(BATCH as usize)
         .drain()
         .await?;
-    let worked = start.elapsed() - found;
+    let worked = start.elapsed();
     let run = engine.sync_run(run.id).await?.ok_or("the run is stored")?;
     let progress = engine.progress(run.id).await?;
     if run.state != RunState::Closed || progress.done != u64::from(items) {

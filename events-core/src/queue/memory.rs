@@ -118,6 +118,12 @@ impl MemoryQueue {
         lock(&self.state).waiting.len()
     }
 
+    /// How many jobs run at this moment.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        lock(&self.state).running
+    }
+
     /// When the next job is due.
     #[must_use]
     pub fn next_due(&self) -> Option<DateTime<Utc>> {

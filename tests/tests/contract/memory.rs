@@ -37,11 +37,12 @@ impl Engine for Memory {
     }
 
     async fn open_jobs(&self) -> usize {
-        self.0.waiting()
+        self.0.waiting() + self.0.running()
     }
 
     async fn due(&self, events: &Events) -> usize {
-        usize::from(self.0.next_due().is_some_and(|due| due <= events.now()))
+        let running = self.0.running();
+        running + usize::from(self.0.next_due().is_some_and(|due| due <= events.now()))
     }
 
     async fn parked(&self) -> Vec<Parked> {

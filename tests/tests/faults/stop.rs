@@ -40,7 +40,7 @@ fn what_it_says_of_jobs_that_others_have_is_not_accepted() {
         let process = Process::start(&base, module_path!(), 20);
         dispatch_all(&store, &events, (0..20).map(Lease)).await;
         until("all run there", async || effects.lines().len() == 20).await;
-        process.signal("STOP");
+        stop_between_writes(&process, &store).await;
         let taken_over = until("others have done all", async || {
             states(&store).await == [0, 0, 20, 0]
         });
@@ -66,6 +66,23 @@ fn what_it_says_of_jobs_that_others_have_is_not_accepted() {
         drop(process);
         assert_eq!(rows(&store).await[..20], before[..]);
     });
+}
+
+/// Stops the process, of which others are to lose patience sooner than it does. It must not be stopped while it writes,
+/// which would keep others from writing: on SQLite all of them.
+async fn stop_between_writes(process: &Process, store: &events_std::Store) {
+    let sooner = "UPDATE events_workers SET lapse = 3000";
+    until("it is stopped where others can write", async || {
+        process.signal("STOP");
+        let written = store.writer().execute_unprepared(sooner);
+        let written = tokio::time::timeout(Duration::from_secs(10), written).await;
+        let written = matches!(written, Ok(Ok(_)));
+        if !written {
+            process.signal("CONT");
+        }
+        written
+    })
+    .await;
 }
 
 async fn rows(store: &events_std::Store) -> Vec<(i64, i64, i64, i32)> {
@@ -172,18 +189,7 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
             lines("starts, here: false") == all
         })
         .await;
-        // Others are to lose patience sooner than it does. On SQLite it must not be stopped while it writes, which would
-        // keep all others from writing.
-        let sooner = "UPDATE events_workers SET lapse = 3000";
-        until("it is stopped where others can write", async || {
-            process.signal("STOP");
-            let written = store.writer().execute_unprepared(sooner).await;
-            if written.is_err() {
-                process.signal("CONT");
-            }
-            written.is_ok()
-        })
-        .await;
+        stop_between_writes(&process, &store).await;
         let test = async {
             until("all run here", async || lines("starts, here: true") == all).await;
             let before = running(&store).await;

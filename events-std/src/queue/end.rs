@@ -31,6 +31,11 @@ impl Ended {
             end,
         }
     }
+
+    /// Whether the store has to tell how it ended.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.end, End::Unknown)
+    }
 }
 
 /// How a claim ends.
@@ -38,6 +43,9 @@ impl Ended {
 pub(super) enum End {
     /// It is written already, or the claim was lost: there is nothing to write.
     Written,
+    /// Whether it is written is not known, as the database fell silent: if it is not, the claim is still held. Its row may
+    /// be locked for long by the transaction that the database still has, so that no other write shall wait for it.
+    Unknown,
     Done,
     /// The next attempt may start at this time.
     Retry {
@@ -89,7 +97,7 @@ pub(super) async fn write(
             End::Park { reason, error } => {
                 park(connection, *hold, *reason, error, now).await?;
             }
-            End::Written => {}
+            End::Written | End::Unknown => {}
             End::Done => done.push(*hold),
             End::GivenBack => given_back.push(*hold),
             End::LeftAlone => left_alone.push(*hold),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::claim::{self, Claimed};
 use super::lock::{Life, life_of};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// The tables whose rows workers claim. What a claim needs is named alike in all of them.
 const CLAIMED: [&str; 2] = ["events_jobs", "events_sync_items"];
@@ -166,8 +166,8 @@ async fn take_over(
     let mut crashed = Vec::new();
     if running == 1 && !process_lives {
         let statement = format!(
-            "UPDATE events_jobs SET worker = $1, fence = fence + 1, changed_at = $2 WHERE {in_hand} AND alone \
-             RETURNING {}",
+            "UPDATE events_jobs SET worker = $1, fence = fence + 1, changed_at = $2 WHERE {} RETURNING {}",
+            unlocked(&transaction, "events_jobs", &format!("{in_hand} AND alone")),
             claim::READ
         );
         let rows = transaction
@@ -181,7 +181,12 @@ async fn take_over(
         // Not every worker knows what follows for an item: whoever claims it next does.
         let statement = format!(
             "UPDATE events_sync_items SET state = 0, worker = NULL, error_kind = 'crashed', changed_at = $1 \
-             WHERE {in_hand} AND alone"
+             WHERE {}",
+            unlocked(
+                &transaction,
+                "events_sync_items",
+                &format!("{in_hand} AND alone")
+            )
         );
         let values = [now.timestamp_millis().into()];
         transaction
@@ -209,6 +214,13 @@ fn list(workers: &[&Other]) -> String {
     }
 }
 
+/// These rows, but for those that a transaction has locked: where the one who began it is gone, Postgres may keep it for
+/// hours, in which the others shall not wait for it. Whoever looks for orphans finds those rows later.
+fn unlocked(connection: &impl ConnectionTrait, table: &str, which: &str) -> String {
+    let skip = store::skip_locked(connection);
+    format!("id IN (SELECT id FROM {table} WHERE {which}{skip})")
+}
+
 async fn give_back(
     connection: &impl ConnectionTrait,
     table: &str,
@@ -217,7 +229,8 @@ async fn give_back(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let statement = format!(
-        "UPDATE {table} SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 WHERE {which}"
+        "UPDATE {table} SET state = 0, worker = NULL, {alone} attempts = attempts - 1, changed_at = $1 WHERE {}",
+        unlocked(connection, table, which)
     );
     let values = [now.timestamp_millis().into()];
     let backend = connection.get_database_backend();

@@ -93,6 +93,7 @@ impl StoreOptions {
                 pushed: Arc::new(Notify::new()),
             }),
             events: None,
+            answers_within: None,
         };
         if self.migrate {
             store.migrate().await?;

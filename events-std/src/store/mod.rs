@@ -1,6 +1,7 @@
 //! The database: connection, migrations, transactions. It knows nothing of jobs or integrations but how their tables
 //! are made.
 
+mod answer;
 mod clock;
 mod connect;
 mod encryption;
@@ -25,11 +26,13 @@ mod transaction;
 mod tx;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events_core::Events;
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::Notify;
 
+pub(crate) use answer::answered;
 pub(crate) use clock::time_of_leases;
 pub use connect::{Durability, StoreOptions};
 pub(crate) use encryption::Keyring;
@@ -62,6 +65,8 @@ pub use tx::Tx;
 pub struct Store {
     inner: Arc<Inner>,
     events: Option<Events>,
+    /// How long its transactions wait for the database; none: for as long as it takes.
+    answers_within: Option<Duration>,
 }
 
 struct Inner {
@@ -93,6 +98,7 @@ impl Store {
         Self {
             inner: self.inner.clone(),
             events: Some(events.clone()),
+            answers_within: self.answers_within,
         }
     }
 

@@ -64,12 +64,12 @@ impl Store {
         if AfterCommit::is_open(&events) {
             return Err(StoreError::TransactionOpen.into());
         }
-        let connection = self.begin().await?;
+        let connection = self.in_time(self.begin()).await?;
         let shared = Arc::new(Shared::new(&events));
         let tx = Tx::new(connection, shared.clone());
         let block = shared.after.scope(async {
             let value = block(&tx).await?;
-            tx.ready_to_commit().await?;
+            self.in_time(tx.ready_to_commit()).await?;
             Ok::<T, E>(value)
         });
         let ended = self.noting_open(&tx, block).await;
@@ -81,7 +81,7 @@ impl Store {
             }
             Err(error) => {
                 // If this fails, the connection is gone, and the transaction with it.
-                if let Err(failure) = connection.rollback().await {
+                if let Err(failure) = self.in_time(connection.rollback()).await {
                     tracing::warn!(error = %failure, "a transaction was not rolled back in order");
                 }
                 Err(error)
@@ -98,8 +98,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let pushed = self.pushed().clone();
         let awaited = shared.after.is_awaited();
+        let store = self.clone();
         let work = async move {
-            connection.commit().await?;
+            store.in_time(connection.commit()).await?;
             if shared.ledger.has_pushed() {
                 pushed.notify_waiters();
             }

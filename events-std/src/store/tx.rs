@@ -13,7 +13,7 @@ use sea_orm::{
 use tokio::sync::Mutex;
 
 use super::ledger::{Broken, Ledger, Pending};
-use super::{StoreError, outbox};
+use super::{Store, StoreError, outbox};
 
 /// An open transaction. SeaORM's queries run on it, and events are dispatched through it.
 ///
@@ -158,7 +158,24 @@ impl Tx {
         &self,
         block: impl AsyncFnOnce(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.write_held().await?;
+        self.savepoint_of(None, block).await
+    }
+
+    /// The same, where begin and end of the savepoint are to be answered as the store wants its transactions to be.
+    pub(crate) async fn savepoint_in_time<T, E: From<StoreError>>(
+        &self,
+        store: &Store,
+        block: impl AsyncFnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.savepoint_of(Some(store), block).await
+    }
+
+    async fn savepoint_of<T, E: From<StoreError>>(
+        &self,
+        store: Option<&Store>,
+        block: impl AsyncFnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        in_time(store, self.write_held()).await?;
         let ledger = &self.shared.ledger;
         if ledger.level() != self.level {
             return Err(StoreError::SavepointOpen.into());
@@ -167,31 +184,31 @@ impl Tx {
         let undo = Undo::new(&self.shared, inner.level);
         ledger.set_level(inner.level);
         let begin = format!("SAVEPOINT events_{}", inner.level);
-        if let Err(error) = inner.execute_unprepared(&begin).await {
+        if let Err(error) = in_time(store, inner.execute_unprepared(&begin)).await {
             undo.disarm();
             ledger.set_level(self.level);
-            return Err(StoreError::from(error).into());
+            return Err(error.into());
         }
         match block(&inner).await {
             Ok(value) => {
-                inner.settled().await?;
+                in_time(store, inner.settled()).await?;
                 // From here on it is part of the transaction, even if nobody waits for its end any more.
                 let mark = undo.disarm();
                 ledger.set_level(self.level);
                 let end = format!("RELEASE SAVEPOINT events_{}", inner.level);
-                if let Err(error) = inner.execute_unprepared(&end).await {
+                if let Err(error) = in_time(store, inner.execute_unprepared(&end)).await {
                     // A statement in it had failed, and the block did not say so.
                     if let Some(mark) = mark {
                         self.shared.undo(mark, inner.level);
                     }
-                    return Err(StoreError::from(error).into());
+                    return Err(error.into());
                 }
                 Ok(value)
             }
             Err(error) => {
                 drop(undo);
                 // A failure of the rollback breaks the transaction, which then says so.
-                if let Err(failure) = self.settled().await {
+                if let Err(failure) = in_time(store, self.settled()).await {
                     tracing::warn!(error = %failure, "a savepoint could not be undone");
                 }
                 Err(error)
@@ -282,6 +299,16 @@ impl Tx {
 impl std::fmt::Debug for Tx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tx(level {})", self.level)
+    }
+}
+
+async fn in_time<T, E: Into<StoreError>>(
+    store: Option<&Store>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    match store {
+        Some(store) => store.in_time(work).await,
+        None => work.await.map_err(Into::into),
     }
 }
 

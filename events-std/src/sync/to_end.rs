@@ -98,7 +98,7 @@ impl Integrations {
             ended.clear();
             for item in &claimed {
                 let needs = work.needs(&item.event_name);
-                let end = item::run(&work, item, needs).await;
+                let end = item::run(&work, item, needs, self.store()).await;
                 ended.extend(end.map(|end| EndedItem::of(item, end)));
             }
             let deferred =

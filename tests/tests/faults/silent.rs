@@ -1,17 +1,16 @@
-//! A Postgres that accepts what it is sent, and never answers: behind a proxy of the test that stops forwarding.
+//! A worker whose Postgres accepts what it is sent, and never answers.
 
 use std::time::{Duration, Instant};
 
 use events_core::{Event, State, listener};
 use events_std::{Store, Worker, WorkerError};
 use events_tests::Effects;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::kill::{dispatch_all, number, workers};
 use crate::kit::{Base, Kind, runtime, states, until};
 use crate::process::events;
+use crate::proxy::Proxy;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "faults.unheard")]
@@ -22,81 +21,6 @@ async fn takes_its_time(event: &Unheard, effects: &State<Effects>) {
     effects.write(&event.0.to_string());
     while !effects.is_marked("go") {
         tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// Forwards to a server until it falls silent. Connections are counted as they come.
-struct Proxy {
-    url: String,
-    seen: watch::Sender<usize>,
-    /// Those up to this number are silent, for good.
-    silent: watch::Sender<usize>,
-}
-
-impl Proxy {
-    /// Before the server of this address, `postgres://user@host:port/database`.
-    async fn before(url: &str) -> Self {
-        let (user, rest) = url.split_once('@').expect("a user in the address");
-        let (server, database) = rest.split_once('/').expect("a database in the address");
-        let server = if server.contains(':') {
-            server.to_owned()
-        } else {
-            format!("{server}:5432")
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let (seen, silent) = (watch::Sender::new(0), watch::Sender::new(0));
-        let (counts, silences) = (seen.clone(), silent.clone());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                counts.send_modify(|seen| *seen += 1);
-                let number = *counts.borrow();
-                let server = TcpStream::connect(&server).await.expect("the server");
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                tokio::spawn(forward(
-                    number,
-                    from_client,
-                    to_server,
-                    silences.subscribe(),
-                ));
-                tokio::spawn(forward(
-                    number,
-                    from_server,
-                    to_client,
-                    silences.subscribe(),
-                ));
-            }
-        });
-        Self {
-            url: format!("{user}@{address}/{database}"),
-            seen,
-            silent,
-        }
-    }
-
-    fn falls_silent(&self) {
-        self.silent.send_replace(usize::MAX);
-    }
-
-    /// Only connections that are still to come are forwarded: those that there were hear nothing any more.
-    fn lets_new_ones_through(&self) {
-        self.silent.send_replace(*self.seen.borrow());
-    }
-}
-
-async fn forward(
-    number: usize,
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut silent: watch::Receiver<usize>,
-) {
-    let mut bytes = [0; 4096];
-    while let Ok(read) = from.read(&mut bytes).await {
-        let goes_on = silent.wait_for(|silent| *silent < number).await.is_ok();
-        if read == 0 || !goes_on || to.write_all(&bytes[..read]).await.is_err() {
-            return;
-        }
     }
 }
 
@@ -178,13 +102,13 @@ fn a_running_worker_does_not_wait_for_it_for_ever() {
             dispatch_all(&store, &events_here, (0..2).map(Unheard)).await;
             until("both run", async || effects.lines().len() == 2).await;
             proxy.falls_silent();
-            let before = *proxy.seen.borrow();
+            let before = proxy.seen();
             // It wants to write how these ended, and to claim others.
             effects.mark("go");
             dispatch_all(&store, &events_here, (2..5).map(Unheard)).await;
             // Whatever it waits for: a claim, the ends of jobs, being told of pushes.
             until("it tries new connections again and again", async || {
-                *proxy.seen.borrow() >= before + 6
+                proxy.seen() >= before + 6
             })
             .await;
             assert_eq!(states(&store).await, [3, 2, 0, 0]);

@@ -12,7 +12,7 @@ use super::floor::{Floors, Look};
 use crate::queue::alone;
 use crate::queue::claim::{self, Claimed, Hold, Terms, Wanted};
 use crate::queue::end::{self, Ended};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// What a worker may claim. Only its id changes, when it was taken for dead and enters itself anew.
 pub(super) struct Scope {
@@ -254,20 +254,18 @@ pub(super) async fn alone_waits(
 }
 
 /// The claims that the store has as this worker's own, but for those that it knows of: a claim may have been committed
-/// although the commit failed.
+/// although the commit failed. Those that a transaction has locked, whose end is under way or was never heard of, are left
+/// for later.
 pub(super) async fn unknown_claims(
     store: &Store,
     scope: &Scope,
     known: &HashSet<Hold>,
 ) -> Result<Vec<Hold>, StoreError> {
-    let rows = store
-        .writer()
-        .query_all_raw(Statement::from_sql_and_values(
-            store.backend(),
-            "SELECT id, fence FROM events_jobs WHERE state = 1 AND worker = $1",
-            [scope.worker.into()],
-        ))
-        .await?;
+    let sql = format!(
+        "SELECT id, fence FROM events_jobs WHERE state = 1 AND worker = $1{}",
+        store::skip_locked(store.writer())
+    );
+    let rows = store::rows(store.writer(), sql, [scope.worker.into()]).await?;
     let mut unknown = Vec::new();
     for row in rows {
         let hold = Hold {

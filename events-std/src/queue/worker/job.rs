@@ -26,6 +26,8 @@ pub(super) struct Outcome {
 enum Attempted {
     /// The end of its claim is written, or the claim is lost.
     Written,
+    /// Whether its end is written is not known.
+    Unknown,
     /// It did not start, or was stopped: it does not count.
     GivenBack,
     Ended(Verdict),
@@ -52,6 +54,7 @@ pub(super) async fn run(
         };
         let end = match attempted {
             Attempted::Written => End::Written,
+            Attempted::Unknown => End::Unknown,
             Attempted::GivenBack => End::GivenBack,
             Attempted::Ended(Verdict::Park(failure)) => {
                 park::park(&means, &claimed, listener.as_deref(), failure, &mut hanging).await
@@ -173,10 +176,8 @@ async fn in_transaction(means: &Means, claimed: &Claimed, timeout: Duration) -> 
         };
         match verdict {
             Verdict::Done | Verdict::Discarded(_) => {
-                if end::finish_in(tx, claimed.hold, events.now())
-                    .await
-                    .map_err(StoreError::from)?
-                {
+                let ending = end::finish_in(tx, claimed.hold, events.now());
+                if store.in_time(ending).await? {
                     Ok(())
                 } else {
                     Err(Undone::Lost)
@@ -190,6 +191,11 @@ async fn in_transaction(means: &Means, claimed: &Claimed, timeout: Duration) -> 
         Ok(()) | Err(Undone::Lost) => Attempted::Written,
         Err(Undone::Verdict(verdict)) => Attempted::Ended(verdict),
         Err(Undone::TimedOut) => timed_out(events, claimed, timeout),
+        // The listener has come to its end.
+        Err(Undone::Store(error @ StoreError::NoAnswer(_))) if begun.load(Ordering::Relaxed) => {
+            tracing::error!(%error, "whether a job's transaction was committed is not known: if it was not, the job runs again");
+            Attempted::Unknown
+        }
         Err(Undone::Store(error)) if begun.load(Ordering::Relaxed) => {
             let message = format!("the transaction failed: {error}");
             Attempted::Ended(events.conclude(&claimed.job, ParkReason::Exhausted, &message))

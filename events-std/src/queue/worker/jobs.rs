@@ -1,6 +1,6 @@
 //! The jobs of the store, as a source of the worker.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +99,9 @@ impl Jobs {
     async fn turn(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
         self.ends.move_to(&mut self.ended);
         self.scope.worker = turn.worker;
+        if self.ended.iter().any(Ended::is_unknown) {
+            self.recover(turn.worker).await?;
+        }
         let todo = Todo {
             ended: &self.ended,
             free: turn.free,
@@ -113,8 +116,15 @@ impl Jobs {
     async fn recover(&mut self, worker: i64) -> Result<(), StoreError> {
         self.ends.move_to(&mut self.ended);
         self.scope.worker = worker;
-        let ended = self.ended.iter().map(|ended| ended.hold);
-        let known = self.held.keys().copied().chain(ended).collect();
+        let (unknown, ended) = std::mem::take(&mut self.ended)
+            .into_iter()
+            .partition::<Vec<_>, _>(Ended::is_unknown);
+        let held = self.held.keys().copied();
+        let mut known: HashSet<Hold> = held.chain(ended.iter().map(|ended| ended.hold)).collect();
+        self.ended = ended;
+        for ended in unknown {
+            known.remove(&ended.hold);
+        }
         for hold in cycle::unknown_claims(&self.store, &self.scope, &known).await? {
             self.ended.push(Ended {
                 hold,

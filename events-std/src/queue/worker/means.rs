@@ -16,7 +16,8 @@ use crate::store::Store;
 #[derive(Clone)]
 pub(crate) struct Means {
     pub(super) events: Events,
-    pub(super) store: Store,
+    /// Its transactions are answered in time, or not at all.
+    pub(crate) store: Store,
     pub(super) threads: Threads,
     /// So many runs may have a transaction open, so that the worker always finds a connection for itself.
     pub(crate) transactions: Arc<Semaphore>,

@@ -1,6 +1,5 @@
 //! The worker: claims jobs, runs them, and ends their claims.
 
-mod answer;
 mod cycle;
 mod floor;
 mod job;
@@ -181,6 +180,12 @@ impl Worker {
     /// How long the database may take for what the worker itself asks of it at once, as a claim with the ends of what has
     /// run: 30 s unless given, at least 1 s. After that it counts as silent: the worker reports it, and tries again with
     /// new connections.
+    ///
+    /// The same goes for a job's own transaction, which a listener or its hook asks for: for its begin, for the end of the
+    /// job that is written there, and for the commit. If the commit is not answered, the worker asks the database what
+    /// became of the job: it is done, or it runs again, as an attempt that does not count. As long as a Postgres that is
+    /// cut off has the transaction open, the job is locked and waits, while all others run: see `tcp_keepalives_idle` and
+    /// `tcp_keepalives_interval` of the server.
     pub fn answer_within(mut self, time: Duration) -> Self {
         self.answer_within = time.clamp(Duration::from_secs(1), LONGEST_TIME);
         self

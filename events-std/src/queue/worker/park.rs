@@ -34,7 +34,8 @@ pub(super) async fn park(
     let timeout = timeout_of(listener);
     if listener.is_some_and(|listener| listener.has_hook) {
         let (store, now) = (&means.store, means.events.now());
-        match end::start_hook(store.writer(), claimed.hold, now).await {
+        let starting = end::start_hook(store.writer(), claimed.hold, now);
+        match store.in_time(starting).await {
             Ok(HookStart::May) => {}
             Ok(HookStart::Lost) => return End::Written,
             Ok(HookStart::TooOften) => {
@@ -140,6 +141,12 @@ async fn in_transaction(
         let error = match transaction.await {
             // If the claim was lost, whoever holds it now decides about the job.
             Ok(()) | Err(Undone::Lost) => return End::Written,
+            Err(Undone::Store(error @ StoreError::NoAnswer(_)))
+                if begun.load(Ordering::Relaxed) =>
+            {
+                tracing::error!(%error, "whether a job was parked with what its `failed` hook wrote is not known");
+                return End::Unknown;
+            }
             Err(Undone::Store(error)) => error,
         };
         drop(place);
@@ -168,7 +175,7 @@ async fn run_and_park(
     timeout: Duration,
     tx: &Tx,
 ) -> Result<(), Undone> {
-    let ran = tx.savepoint(async |tx: &Tx| {
+    let ran = tx.savepoint_in_time(&means.store, async |tx: &Tx| {
         let extensions = Extensions::new().with(tx.handle());
         let hook = means.events.run_failed(&claimed.job, failure, &extensions);
         match tokio::time::timeout(timeout, hook).await {
@@ -184,10 +191,8 @@ async fn run_and_park(
     };
     let error = said(failure, in_time, timeout);
     let now = means.events.now();
-    if end::park(tx, claimed.hold, failure.reason(), &error, now)
-        .await
-        .map_err(StoreError::from)?
-    {
+    let parking = end::park(tx, claimed.hold, failure.reason(), &error, now);
+    if means.store.in_time(parking).await? {
         Ok(())
     } else {
         Err(Undone::Lost)

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
-use super::answer::answered;
 use super::cycle::Scope;
 use super::jobs::Jobs;
 use super::runs::Runs;
@@ -18,7 +17,7 @@ use super::stop::{PATIENCE, Stop};
 use super::{Left, Worker, WorkerError};
 use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
-use crate::store::{Listening, StoreError};
+use crate::store::{Listening, StoreError, answered};
 
 /// How often a worker looks after others, its own heartbeat included.
 const LOOK_AFTER: Duration = Duration::from_millis(400);

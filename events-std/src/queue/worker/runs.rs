@@ -60,7 +60,7 @@ impl Runs {
         Self {
             means: Means {
                 events: worker.events.clone(),
-                store: worker.store.clone(),
+                store: worker.store.answering_within(worker.answer_within),
                 threads: Threads::default(),
                 transactions: Arc::new(Semaphore::new(worker.store.spare_connections())),
                 lock,

@@ -44,6 +44,8 @@ pub(crate) enum ItemEnd {
     Superseded(i64),
     /// It was not run to its end: the attempt does not count.
     GivenBack,
+    /// Whether it is written is not known, as the database fell silent: if it is not, the claim is still held.
+    Unknown,
 }
 
 impl EndedItem {
@@ -54,6 +56,11 @@ impl EndedItem {
             integration_id: claimed.integration_id,
             end,
         }
+    }
+
+    /// Whether the store has to tell how it ended.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.end == ItemEnd::Unknown
     }
 }
 
@@ -147,6 +154,7 @@ pub(crate) async fn write(
         match &item.end {
             ItemEnd::Success => success.push(item.hold),
             ItemEnd::GivenBack => given_back.push(item.hold),
+            ItemEnd::Unknown => {}
             ItemEnd::Retry {
                 at,
                 error,

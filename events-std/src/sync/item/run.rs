@@ -15,9 +15,9 @@ use super::claim::{self, ClaimedItem};
 use super::end::{EndedItem, ItemEnd, write};
 use super::timeout;
 use crate::error::RateLimited;
-use crate::integration::{Integrations, Remembered};
+use crate::integration::{IntegrationError, Integrations, Remembered};
 use crate::queue::longest_transaction;
-use crate::store::{self, StoreError, Tx};
+use crate::store::{self, Store, StoreError, Tx};
 use crate::sync::decide::{LAST_WAIT, MAX_ATTEMPTS, deferred, next_attempt};
 use crate::sync::{
     IntegrationSyncItem, ItemAttempt, SyncItemError, SyncItemErrorKind, SyncRunError,
@@ -92,16 +92,27 @@ impl Work {
 
     /// Ends an item as failed, and tells of it, in a transaction of its own: listeners run behind it, which nothing else
     /// shall wait for. What is left to be written of its end, if anything.
-    pub(super) async fn fail(&self, item: &ClaimedItem, error: SyncItemError) -> Option<ItemEnd> {
+    pub(super) async fn fail(
+        &self,
+        item: &ClaimedItem,
+        error: SyncItemError,
+        store: &Store,
+    ) -> Option<ItemEnd> {
         let message = error.message.clone();
         let ended = [EndedItem::of(item, ItemEnd::Failed(error))];
-        let writing = self
-            .integrations
-            .transaction(async |tx| write(&self.integrations.within(tx), &ended).await);
+        let store = store.with_events(&self.integrations.events());
+        let writing =
+            store.transaction(async |tx| write(&self.integrations.within(tx), &ended).await);
         match tokio::time::timeout(self.timeout, writing).await {
             Ok(Ok(written)) => {
                 self.note_complete(written.complete);
                 None
+            }
+            Ok(Err(SyncRunError::Integration(IntegrationError::Store(
+                error @ StoreError::NoAnswer(_),
+            )))) => {
+                tracing::error!(item = item.hold.id, %error, "whether a failed item was ended is not known");
+                Some(ItemEnd::Unknown)
             }
             // As where its integration cannot be read: the item waits for whoever puts that right.
             Ok(Err(error)) => {
@@ -114,7 +125,7 @@ impl Work {
                 })
             }
             // A listener takes its time, but the end is written; if not, the claim is given back.
-            Err(_) => Some(ItemEnd::GivenBack),
+            Err(_) => Some(ItemEnd::Unknown),
         }
     }
 
@@ -153,11 +164,11 @@ impl Work {
     }
 
     /// How an item ends that has come to this end, unless a later run has done its work meanwhile.
-    async fn unless_superseded(&self, item: &ClaimedItem, end: ItemEnd) -> ItemEnd {
+    async fn unless_superseded(&self, item: &ClaimedItem, end: ItemEnd, store: &Store) -> ItemEnd {
         if !matches!(end, ItemEnd::Success | ItemEnd::Failed(_)) {
             return end;
         }
-        match self.superseded(item).await {
+        match store.in_time(self.superseded(item)).await {
             Ok(superseded) => superseded.unwrap_or(end),
             Err(error) => {
                 tracing::warn!(item = item.hold.id, %error, "whether a later run has done an item's work is not known");
@@ -325,12 +336,24 @@ impl From<SyncRunError> for Undone {
 }
 
 /// Runs one attempt of an item. None: its end is written already, with what a listener wrote, or the claim was lost.
-pub(crate) async fn run(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
-    let end = attempt(work, item, needs).await?;
-    Some(work.unless_superseded(item, end).await)
+///
+/// `store` is the work's own, as its transactions are to be answered.
+pub(crate) async fn run(
+    work: &Work,
+    item: &ClaimedItem,
+    needs: ItemNeeds,
+    store: &Store,
+) -> Option<ItemEnd> {
+    let end = attempt(work, item, needs, store).await?;
+    Some(work.unless_superseded(item, end, store).await)
 }
 
-async fn attempt(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<ItemEnd> {
+async fn attempt(
+    work: &Work,
+    item: &ClaimedItem,
+    needs: ItemNeeds,
+    store: &Store,
+) -> Option<ItemEnd> {
     if let Some(error) = &item.unreadable {
         let message = format!("its row cannot be read: {error}");
         return Some(failed(SyncItemErrorKind::Undecodable, message));
@@ -342,7 +365,7 @@ async fn attempt(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<It
         let message = "the last attempt that it may have did not come to its end".to_owned();
         return Some(failed(SyncItemErrorKind::Exhausted, message));
     }
-    match work.hindered(item).await {
+    match store.in_time(work.hindered(item)).await {
         Ok(None) => {}
         Ok(Some(end)) => return Some(end),
         Err(error) => {
@@ -351,7 +374,7 @@ async fn attempt(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<It
         }
     }
     if needs.wants_transaction {
-        return in_transaction(work, item).await;
+        return in_transaction(work, item, store).await;
     }
     let attempt = work.attempt(item, Extensions::new());
     match tokio::time::timeout(work.timeout, attempt).await {
@@ -361,10 +384,11 @@ async fn attempt(work: &Work, item: &ClaimedItem, needs: ItemNeeds) -> Option<It
 }
 
 /// Runs the listeners in a transaction, which also ends the item: what they write there happens exactly once.
-async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
-    let timeout = longest_transaction(work.integrations.store(), work.timeout);
+async fn in_transaction(work: &Work, item: &ClaimedItem, store: &Store) -> Option<ItemEnd> {
+    let timeout = longest_transaction(store, work.timeout);
     let mut begun = false;
-    let transaction = work.integrations.transaction(async |tx: &Tx| {
+    let store = store.with_events(&work.integrations.events());
+    let transaction = store.transaction(async |tx: &Tx| {
         begun = true;
         let end = {
             let attempt = work.attempt(item, Extensions::new().with(tx.handle()));
@@ -375,14 +399,20 @@ async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
         };
         // What is written over what a later run wrote is undone.
         let end = match end {
-            ItemEnd::Success => work.unless_superseded(item, end).await,
+            ItemEnd::Success => work.unless_superseded(item, end, &store).await,
             other => other,
         };
         if end != ItemEnd::Success {
             return Err(Undone::End(end));
         }
         let ended = [EndedItem::of(item, end)];
-        let written = write(&work.integrations.within(tx), &ended).await?;
+        let within = work.integrations.within(tx);
+        let writing = async {
+            write(&within, &ended)
+                .await
+                .map_err(SyncRunError::into_store)
+        };
+        let written = store.in_time(writing).await?;
         if written.ended == 0 {
             return Err(Undone::Lost);
         }
@@ -395,6 +425,11 @@ async fn in_transaction(work: &Work, item: &ClaimedItem) -> Option<ItemEnd> {
         }
         Err(Undone::Lost) => None,
         Err(Undone::End(end)) => Some(end),
+        // The listeners have come to their end.
+        Err(Undone::Store(error @ StoreError::NoAnswer(_))) if begun => {
+            tracing::error!(%error, "whether an item's transaction was committed is not known: if it was not, the item runs again");
+            Some(ItemEnd::Unknown)
+        }
         Err(Undone::Store(error)) if begun => {
             let message = format!("the transaction failed: {error}");
             Some(work.retry(item, SyncItemErrorKind::Exhausted, message))

@@ -101,6 +101,9 @@ impl Items {
 
     async fn turn(&mut self, turn: Turn<'_>) -> Result<Vec<Taken>, StoreError> {
         self.ends.move_to(&mut self.ended);
+        if self.ended.iter().any(EndedItem::is_unknown) {
+            self.recover(turn.worker).await?;
+        }
         let runs = match (turn.free, self.again.take()) {
             (0, _) => Vec::new(),
             // Under load nearly always the same one has more: whether others wait is looked for now and then.
@@ -202,14 +205,25 @@ impl Items {
 
     async fn recover(&mut self, worker: i64) -> Result<(), StoreError> {
         self.ends.move_to(&mut self.ended);
-        let sql = "SELECT id, fence, run_id, integration_id FROM events_sync_items WHERE state = 1 AND worker = $1";
-        for row in store::rows(self.store().writer(), sql, [worker.into()]).await? {
+        let (unknown, ended) = std::mem::take(&mut self.ended)
+            .into_iter()
+            .partition::<Vec<_>, _>(EndedItem::is_unknown);
+        self.ended = ended;
+        let is_unknown = |hold: Hold| unknown.iter().any(|ended| ended.hold == hold);
+        let writer = self.store().writer();
+        // What a transaction has locked is left for later, as with jobs.
+        let sql = format!(
+            "SELECT id, fence, run_id, integration_id FROM events_sync_items WHERE state = 1 AND worker = $1{}",
+            store::skip_locked(writer)
+        );
+        for row in store::rows(writer, sql, [worker.into()]).await? {
             let hold = Hold {
                 id: row.try_get_by_index(0)?,
                 fence: row.try_get_by_index(1)?,
             };
             let has_ended = self.ended.iter().any(|ended| ended.hold == hold);
-            if !has_ended && !self.held.contains_key(&hold) {
+            let runs = self.held.contains_key(&hold) && !is_unknown(hold);
+            if !has_ended && !runs {
                 self.ended.push(EndedItem {
                     hold,
                     run_id: row.try_get_by_index(2)?,
@@ -231,7 +245,7 @@ async fn work_at(
 ) -> Vec<Hanging> {
     let mut hanging = Vec::new();
     let end = match attempt_at(&work, &item, &means, &mut hanging).await {
-        Some(ItemEnd::Failed(error)) => work.fail(&item, error).await,
+        Some(ItemEnd::Failed(error)) => work.fail(&item, error, &means.store).await,
         other => other,
     };
     if let Some(end) = end {
@@ -253,10 +267,10 @@ async fn attempt_at(
         None
     };
     if !needs.blocks {
-        return run::run(work, item, needs).await;
+        return run::run(work, item, needs, &means.store).await;
     }
-    let (working, at) = (work.clone(), item.clone());
-    let working = async move || run::run(&working, &at, needs).await;
+    let (working, at, store) = (work.clone(), item.clone(), means.store.clone());
+    let working = async move || run::run(&working, &at, needs, &store).await;
     match means.on_thread(work.timeout + MOMENT, working).await {
         OnThread::Ended(end) => end,
         OnThread::Stopped => Some(ItemEnd::GivenBack),

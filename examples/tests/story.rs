@@ -121,6 +121,12 @@ fn in_a_store_that_is_kept_it_can_be_played_again() {
     }
 }
 
+/// Whose store has one connection, for which all wait.
+#[test]
+fn so_it_is_in_memory() {
+    assert_eq!(table(&["--store", "sqlite::memory:", "--json"]), expected());
+}
+
 #[test]
 fn so_it_is_on_postgres() {
     let Ok(server) = std::env::var("EVENTS_TEST_POSTGRES_URL") else {

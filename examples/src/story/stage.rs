@@ -1,6 +1,6 @@
 //! What the story is played with: the API, the application, and a clock that is set forward.
 
-use std::pin::pin;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use events_std::{
 };
 use helpdesk_listeners::{Desk, Timeline};
 use helpdesk_zendesk::{Zendesk, ZendeskCredentials, ZendeskMetadata};
-use tokio::time::{Instant, interval, interval_at};
+use tokio::time::sleep;
 
 use super::api;
 use super::consent::{Browser, CLIENT};
@@ -22,6 +22,9 @@ use crate::{App, Error, Time};
 
 /// How often progress is told.
 const UPDATE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether all that is left waits.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// So far is the clock set forward at once.
 const HURRY: TimeDelta = TimeDelta::seconds(15);
@@ -149,18 +152,20 @@ impl Stage {
         let worker = Worker::new(events, store)
             .sync_items(integrations)
             .poll_every(Duration::from_millis(5));
-        let mut drained = pin!(worker.drain());
-        let mut look = interval(Duration::from_millis(20));
-        let mut told = String::new();
-        let mut update = interval_at(Instant::now() + UPDATE, UPDATE);
+        // Beside the worker, which waits for none of their questions.
+        tokio::select! {
+            left = worker.drain() => Ok(left.map(drop)?),
+            Err(error) = self.hurry() => Err(error),
+            Err(error) = self.tell_progress() => Err(error),
+        }
+    }
+
+    /// Sets the clock forward whenever all that is left waits for its next attempt.
+    async fn hurry(&self) -> Result<Infallible, Error> {
         loop {
-            tokio::select! {
-                biased;
-                left = &mut drained => return Ok(left.map(drop)?),
-                _ = update.tick() => self.tell_progress(&mut told).await?,
-                _ = look.tick() => if self.only_waits().await? {
-                    self.clock.advance(HURRY);
-                },
+            sleep(LOOK).await;
+            if self.only_waits().await? {
+                self.clock.advance(HURRY);
             }
         }
     }
@@ -188,8 +193,17 @@ impl Stage {
         Ok(true)
     }
 
+    /// Tells how far the open runs have come, again and again.
+    async fn tell_progress(&self) -> Result<Infallible, Error> {
+        let mut told = String::new();
+        loop {
+            sleep(UPDATE).await;
+            self.tell_what_is_new(&mut told).await?;
+        }
+    }
+
     /// How far the open runs have come, if that is not told yet.
-    async fn tell_progress(&self, told: &mut String) -> Result<(), Error> {
+    async fn tell_what_is_new(&self, told: &mut String) -> Result<(), Error> {
         let integrations = &self.app.integrations;
         let (kind, id) = OWNER;
         let filter = IntegrationFilter::new().owner(kind, id);

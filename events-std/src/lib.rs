@@ -39,8 +39,8 @@
 //! - [`IntegrationSyncItem`]: one item of a sync run, with its [`ItemStatus`]. [`SyncResult`] is what became of the
 //!   run, [`SyncItemError`] why an item failed. [`SyncCompleted`], [`SyncItemFailed`].
 //! - [`SyncItemEvent`]: the category that an adapter's own per-item events extend.
-//! - `TestEngine`, by `Integrations::for_tests()`: an engine for the tests of adapters. [`SyncSession::capture`] needs no
-//!   database at all.
+//! - `TestEngine`, by `Integrations::for_tests()`: an engine for the tests of adapters, which syncs, and takes webhooks
+//!   as `TestDelivery`. [`SyncSession::capture`] needs no database at all.
 //! - `OpenTelemetry` (with the feature `opentelemetry`): traces travel with jobs.
 //! - [`IntegrationWebhook`]: one delivery of a webhook, with its [`WebhookStatus`]. [`WebhookReceived`]. With the feature
 //!   `webhooks`, the capability `Webhooks`, verifiers and routes: see [`webhook`].
@@ -116,6 +116,8 @@ pub use sync::{
 };
 #[cfg(feature = "store")]
 pub use sync::{ItemFilter, Scheduler, SkipReason, SyncRunError, SyncStart};
+#[cfg(all(feature = "sqlite", feature = "webhooks"))]
+pub use testing::{TestDelivery, TestReceived};
 #[cfg(feature = "sqlite")]
 pub use testing::{TestEngine, TestEngineBuilder, TestRun};
 #[cfg(feature = "webhooks")]

@@ -17,7 +17,7 @@ const LONGEST: usize = 255;
 
 /// What became of a genuine delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
+pub(crate) enum Accepted {
     Queued,
     /// It is stored already.
     Duplicate,

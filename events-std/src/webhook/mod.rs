@@ -48,10 +48,15 @@ pub use record::{IntegrationWebhook, WebhookStatus};
 #[cfg(feature = "webhooks")]
 pub use request::Request;
 #[cfg(feature = "webhooks")]
-pub use verify::{GitHub, HmacSha256, Refused, StandardWebhooks, Stripe, Verifier, Zendesk};
+pub use verify::{
+    GitHub, HmacSha256, Refused, Signer, StandardWebhooks, Stripe, Verifier, Zendesk,
+};
 #[cfg(all(feature = "webhooks", feature = "store"))]
 pub use {
     error::{RoutesError, WebhookError},
     operate::WebhookFilter,
     routes::routes,
 };
+// For the testing kit.
+#[cfg(all(feature = "webhooks", feature = "sqlite"))]
+pub(crate) use {accept::Accepted, routes::receive};

@@ -13,7 +13,7 @@ use crate::integration::{IntegrationError, Integrations};
 
 /// Why a request is not accepted.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Its body is larger than is read.
     TooLarge,
     /// Its body took too long.
@@ -56,7 +56,7 @@ impl From<JoinError> for Refusal {
 }
 
 impl Refusal {
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -72,7 +72,7 @@ impl Refusal {
     }
 
     /// The word under which it is counted and logged.
-    fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",

@@ -122,14 +122,7 @@ async fn deliver(
     named: Named,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (head, body) = request.into_parts();
-    let body = read(&head.headers, body).await?;
-    let engine = integrations.with_events(&integrations.events());
-    let accepted = integrations.apart(async move {
-        let id = named.id.as_deref();
-        accept(&engine, &named.provider, id, &head.headers, &body).await
-    });
-    let status = match accepted.await?? {
+    let status = match receive(integrations, named.provider, named.id, request).await? {
         Accepted::Queued => "queued",
         Accepted::Duplicate => "duplicate",
     };
@@ -137,6 +130,22 @@ async fn deliver(
         StatusCode::OK,
         &serde_json::json!({ "status": status }),
     ))
+}
+
+/// Takes a delivery to the integration with this id, or to the one whose secret verifies it.
+pub(crate) async fn receive(
+    integrations: &Integrations,
+    provider: String,
+    id: Option<String>,
+    request: Request,
+) -> Result<Accepted, Refusal> {
+    let (head, body) = request.into_parts();
+    let body = read(&head.headers, body).await?;
+    let engine = integrations.with_events(&integrations.events());
+    let accepted = integrations.apart(async move {
+        accept(&engine, &provider, id.as_deref(), &head.headers, &body).await
+    });
+    accepted.await?
 }
 
 async fn challenge(

@@ -1,14 +1,18 @@
 //! The adapter against a Zendesk of the test's own: `wiremock` plays the API on loopback, and `Integrations::for_tests()`
 //! is the engine, on a database in memory.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use events_core::listener;
 use events_std::{
     FailureClass, HealthStatus, HealthThresholds, Integrations, NewIntegration, RateLimited,
-    TestEngine,
+    TestDelivery, TestEngine, webhook,
 };
-use helpdesk_zendesk::{Ticket, Zendesk, ZendeskCredentials, ZendeskMetadata, ZendeskTicketSynced};
+use helpdesk_zendesk::{
+    Ticket, Zendesk, ZendeskCredentials, ZendeskMetadata, ZendeskTicketStatusChanged,
+    ZendeskTicketSynced,
+};
 use serde_json::json;
 use wiremock::matchers::{any, bearer_token, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -20,6 +24,7 @@ async fn connect(engine: &TestEngine, server: &MockServer) -> i64 {
     let new = NewIntegration::of::<Zendesk>("Support")
         .credentials(ZendeskCredentials {
             access_token: Some("hush".to_owned()),
+            webhook_secret: "a webhook secret".to_owned(),
             ..ZendeskCredentials::default()
         })
         .unwrap()
@@ -154,4 +159,70 @@ async fn an_outage_is_told_by_the_check_of_its_health() {
     let (integration, said) = engine.check_health(id).await.unwrap();
     said.unwrap();
     assert_eq!(integration.health_status, HealthStatus::Healthy);
+}
+
+/// A delivery as Zendesk makes it: of this type, about the ticket with this id.
+fn told(delivery: &str, event_type: &str, ticket: &str) -> TestDelivery {
+    let body = json!({
+        "type": event_type,
+        "detail": { "id": ticket },
+        "event": { "previous": "OPEN", "current": "SOLVED" },
+    });
+    TestDelivery::json(&body)
+        .header("x-zendesk-webhook-invocation-id", delivery)
+        .signed(webhook::Zendesk::new("a webhook secret"))
+}
+
+const STATUS_CHANGED: &str = "zen:event-type:ticket.status_changed";
+
+#[tokio::test]
+async fn a_status_that_changed_is_told_once() {
+    let server = MockServer::start().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let list = heard.clone();
+    let note = move |event: &ZendeskTicketStatusChanged| {
+        let told = (event.ticket, event.status.clone());
+        list.lock().unwrap().push(told);
+    };
+    let engine = Integrations::for_tests().events(move |events| events.listen("note", note));
+    let engine = engine.await;
+    let id = connect(&engine, &server).await;
+    let solved = told("hook-7", STATUS_CHANGED, "7");
+    engine.deliver_to_end(id, &solved).await.assert_processed();
+    // Zendesk sends again what was answered too late.
+    engine.deliver_to_end(id, &solved).await.assert_duplicate();
+    assert_eq!(*heard.lock().unwrap(), [(7, "SOLVED".to_owned())]);
+
+    let other = told("hook-8", "zen:event-type:ticket.created", "8");
+    engine.deliver_to_end(id, &other).await.assert_processed();
+    assert_eq!(heard.lock().unwrap().len(), 1, "the rest is ignored");
+}
+
+#[tokio::test]
+async fn a_webhook_that_zendesk_did_not_sign_is_refused() {
+    let server = MockServer::start().await;
+    let engine = Integrations::for_tests().await;
+    let id = connect(&engine, &server).await;
+    let solved = told("hook-7", STATUS_CHANGED, "7");
+    let forged = solved.clone().signed(webhook::Zendesk::new("a guess"));
+    let refused = engine.deliver_to_end(id, &forged).await;
+    refused.assert_refused("wrong_signature");
+
+    // An account whose webhook has no secret yet.
+    let new = NewIntegration::of::<Zendesk>("Returns");
+    let new = new.credentials(ZendeskCredentials::default()).unwrap();
+    let new = new.metadata(ZendeskMetadata { url: server.uri() }).unwrap();
+    let other = engine.create(new).await.unwrap().id;
+    let refused = engine.deliver_to_end(other, &solved).await;
+    refused.assert_refused("unfit_secret");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_not_understood_is_kept_as_failed() {
+    let server = MockServer::start().await;
+    let engine = Integrations::for_tests().await;
+    let id = connect(&engine, &server).await;
+    let odd = told("hook-7", STATUS_CHANGED, "no number");
+    let received = engine.deliver_to_end(id, &odd).await;
+    received.assert_failed("invalid digit");
 }

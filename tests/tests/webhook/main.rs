@@ -17,3 +17,4 @@ mod peers;
 mod process;
 mod race;
 mod strace;
+mod testing;

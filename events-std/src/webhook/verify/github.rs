@@ -1,7 +1,7 @@
 //! GitHub's signatures.
 
 use super::keys::{Keys, from_hex};
-use super::{Refused, Verifier};
+use super::{Refused, Signer, Verifier};
 use crate::webhook::Request;
 
 const SIGNATURE: &str = "x-hub-signature-256";
@@ -48,5 +48,13 @@ impl Verifier for GitHub {
 
     fn event_type(&self, request: &Request<'_>) -> Option<String> {
         request.header("x-github-event").map(str::to_owned)
+    }
+}
+
+impl Signer for GitHub {
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let code = self.0.sign(&[request.body()])?;
+        let value = format!("sha256={}", hex::encode(code));
+        Ok(vec![(SIGNATURE.to_owned(), value)])
     }
 }

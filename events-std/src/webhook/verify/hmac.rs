@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::keys::{Keys, from_hex};
 use super::time::{TOLERANCE, from_digits, near};
-use super::{Refused, Verifier, type_in};
+use super::{Refused, Signer, Verifier, type_in};
 use crate::webhook::Request;
 
 /// HMAC-SHA256 over the body, or over time and body, as the provider writes it.
@@ -134,5 +134,28 @@ impl Verifier for HmacSha256 {
             Some(header) => request.header(header).map(str::to_owned),
             None => type_in(request),
         }
+    }
+}
+
+impl Signer for HmacSha256 {
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let mut headers = Vec::new();
+        let code = match &self.timestamp {
+            None => self.keys.sign(&[request.body()])?,
+            Some((header, separator)) => {
+                let time = request.now().timestamp().to_string();
+                let parts = [time.as_bytes(), separator.as_bytes(), request.body()];
+                let code = self.keys.sign(&parts)?;
+                headers.push((header.clone(), time));
+                code
+            }
+        };
+        let code = if self.base64 {
+            STANDARD.encode(code)
+        } else {
+            hex::encode(code)
+        };
+        headers.push((self.header.clone(), format!("{}{code}", self.prefix)));
+        Ok(headers)
     }
 }

@@ -30,15 +30,7 @@ impl Keys {
     pub(super) fn check(&self, parts: &[&[u8]], claimed: &[Vec<u8>]) -> Result<(), Refused> {
         let mut fits = Choice::from(0);
         for key in self.iter() {
-            if key.is_empty() {
-                return Err(Refused::UnfitSecret("it is empty"));
-            }
-            let mut mac = Hmac::<Sha256>::new_from_slice(key)
-                .map_err(|_| Refused::UnfitSecret("its length"))?;
-            for part in parts {
-                mac.update(part);
-            }
-            let code = mac.finalize().into_bytes();
+            let code = code(key, parts)?;
             for claimed in claimed {
                 fits |= code.ct_eq(claimed);
             }
@@ -49,6 +41,29 @@ impl Keys {
             Err(Refused::Signature)
         }
     }
+
+    /// The code of the parts with the first secret.
+    pub(super) fn sign(&self, parts: &[&[u8]]) -> Result<Vec<u8>, Refused> {
+        code(self.first(), parts)
+    }
+
+    /// The first secret: there is always one.
+    pub(super) fn first(&self) -> &[u8] {
+        self.iter().next().unwrap_or_default()
+    }
+}
+
+/// The code of the parts with a secret.
+fn code(key: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>, Refused> {
+    if key.is_empty() {
+        return Err(Refused::UnfitSecret("it is empty"));
+    }
+    let mac = Hmac::<Sha256>::new_from_slice(key);
+    let mut mac = mac.map_err(|_| Refused::UnfitSecret("its length"))?;
+    for part in parts {
+        mac.update(part);
+    }
+    Ok(mac.finalize().into_bytes().to_vec())
 }
 
 /// Bytes as small hexadecimal letters: a signature has one spelling.

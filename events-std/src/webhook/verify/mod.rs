@@ -47,6 +47,33 @@ pub trait Verifier: Send + Sync {
     }
 }
 
+/// What signs deliveries as a provider does: for the tests of an adapter, and for programs that play a provider.
+///
+/// ```
+/// use chrono::DateTime;
+/// use events_std::webhook::{Request, Signer, Verifier, Zendesk};
+/// use http::{HeaderMap, HeaderName};
+///
+/// let (zendesk, mut headers) = (Zendesk::new("a secret"), HeaderMap::new());
+/// let now = DateTime::UNIX_EPOCH;
+/// for (name, value) in zendesk.sign(&Request::new(&headers.clone(), b"{}", now))? {
+///     headers.insert(HeaderName::try_from(name)?, value.try_into()?);
+/// }
+/// zendesk.verify(&Request::new(&headers, b"{}", now))?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The verifiers of the usual schemes are signers too, with the first of their secrets.
+pub trait Signer: Send + Sync {
+    /// The headers that prove a delivery of this body, signed at the time of the request: names and values. What else the
+    /// scheme signs, as an id, stands in the request's headers already.
+    ///
+    /// # Errors
+    ///
+    /// If a header that is signed is missing or not of its form, or the secret is unfit.
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused>;
+}
+
 /// So that a provider can choose its scheme when it runs: `Box<dyn Verifier>`.
 impl<V: Verifier + ?Sized> Verifier for Box<V> {
     fn verify(&self, request: &Request<'_>) -> Result<(), Refused> {

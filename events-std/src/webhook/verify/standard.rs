@@ -9,7 +9,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::keys::Keys;
 use super::time::{TOLERANCE, from_digits, near};
-use super::{Refused, Verifier, type_in};
+use super::{Refused, Signer, Verifier, type_in};
 use crate::webhook::Request;
 
 /// The least bytes of a secret, by the specification.
@@ -74,16 +74,13 @@ impl Verifier for StandardWebhooks {
             request.only(&names[1])?,
             request.only(&names[2])?,
         ];
-        // A dot parts id, time and body where they are signed: with one in the id, another division has the same code.
-        if id.is_empty() || id.contains('.') {
+        if !is_id(id) {
             return Err(Refused::Malformed(names[0].clone()));
         }
         let at = from_digits(time).ok_or_else(|| Refused::Malformed(names[1].clone()))?;
         let mut fits = Choice::from(0);
         for key in self.keys.iter() {
-            let signed = Webhook::from_bytes(decoded(key)?)
-                .and_then(|webhook| webhook.sign(id, at.timestamp(), request.body()));
-            let signed = signed.map_err(|_| Refused::Other("the body is not UTF-8"))?;
+            let signed = signed(key, id, at.timestamp(), request.body())?;
             for claimed in signatures.split(' ') {
                 fits |= signed.as_bytes().ct_eq(claimed.as_bytes());
             }
@@ -101,6 +98,35 @@ impl Verifier for StandardWebhooks {
     fn event_type(&self, request: &Request<'_>) -> Option<String> {
         type_in(request)
     }
+}
+
+impl Signer for StandardWebhooks {
+    /// The id stands in the request's headers.
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let name = self.name("id");
+        let id = request.only(&name)?;
+        if !is_id(id) {
+            return Err(Refused::Malformed(name));
+        }
+        let time = request.now().timestamp();
+        let signed = signed(self.keys.first(), id, time, request.body())?;
+        Ok(vec![
+            (self.name("timestamp"), time.to_string()),
+            (self.name("signature"), signed),
+        ])
+    }
+}
+
+/// A dot parts id, time and body where they are signed: with one in the id, another division has the same code.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && !id.contains('.')
+}
+
+/// The signature, with a secret as it is written.
+fn signed(key: &[u8], id: &str, time: i64, body: &[u8]) -> Result<String, Refused> {
+    let signed =
+        Webhook::from_bytes(decoded(key)?).and_then(|webhook| webhook.sign(id, time, body));
+    signed.map_err(|_| Refused::Other("the body is not UTF-8"))
 }
 
 /// The bytes of a secret.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keys::{Keys, from_hex};
 use super::time::{TOLERANCE, from_digits, near};
-use super::{Refused, Verifier, id_in, type_in};
+use super::{Refused, Signer, Verifier, id_in, type_in};
 use crate::webhook::Request;
 
 const SIGNATURE: &str = "stripe-signature";
@@ -57,6 +57,15 @@ impl Verifier for Stripe {
 
     fn event_type(&self, request: &Request<'_>) -> Option<String> {
         type_in(request)
+    }
+}
+
+impl Signer for Stripe {
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let time = request.now().timestamp().to_string();
+        let code = self.keys.sign(&[time.as_bytes(), b".", request.body()])?;
+        let value = format!("t={time},v1={}", hex::encode(code));
+        Ok(vec![(SIGNATURE.to_owned(), value)])
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use sha2::Sha256;
 
-use super::{GitHub, HmacSha256, Refused, StandardWebhooks, Stripe, Verifier, Zendesk};
+use super::{GitHub, HmacSha256, Refused, Signer, StandardWebhooks, Stripe, Verifier, Zendesk};
 use crate::webhook::Request;
 
 /// A delivery that can be changed.
@@ -96,9 +96,13 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
+trait Both: Verifier + Signer {}
+
+impl<V: Verifier + Signer> Both for V {}
+
 /// One genuine delivery of each scheme, with its verifier, its signature's header and, where it has one, its time's.
 struct Scheme {
-    verifier: Box<dyn Verifier>,
+    verifier: Box<dyn Both>,
     genuine: Sent,
     signature: &'static str,
     time: Option<&'static str>,
@@ -260,6 +264,45 @@ fn what_is_genuine_is_accepted_and_nothing_else() {
             }
         }
     }
+}
+
+/// What a signer makes is what the provider makes, byte for byte.
+#[test]
+fn signers_sign_as_the_provider_does() {
+    for scheme in schemes() {
+        let mut proof: Vec<_> = scheme.genuine.headers.clone();
+        proof.retain(|(name, _)| !name.ends_with("-id"));
+        proof.sort_unstable();
+        let unsigned = proof
+            .iter()
+            .fold(scheme.genuine.clone(), |sent, (name, _)| sent.without(name));
+        let headers = unsigned.map().unwrap();
+        let request = Request::new(&headers, &unsigned.body, unsigned.now);
+        let mut signed = scheme.verifier.sign(&request).unwrap();
+        signed.sort_unstable();
+        let proof = proof
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(signed, proof.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_is_told() {
+    let sign = |signer: &dyn Signer, headers: &[(&'static str, &str)], body: &[u8]| {
+        let headers = Sent::new(headers, "", AT).map().unwrap();
+        let now = DateTime::from_timestamp(AT, 0).unwrap();
+        signer.sign(&Request::new(&headers, body, now)).unwrap_err()
+    };
+    let empty = Refused::UnfitSecret("it is empty");
+    assert_eq!(sign(&GitHub::new("").also([SECRET]), &[], b"{}"), empty);
+    let standard = StandardWebhooks::new(STANDARD_SECRET);
+    let missing = Refused::Missing("webhook-id".to_owned());
+    assert_eq!(sign(&standard, &[], b"{}"), missing);
+    let malformed = Refused::Malformed("webhook-id".to_owned());
+    assert_eq!(sign(&standard, &[("webhook-id", "a.b")], b"{}"), malformed);
+    let other = Refused::Other("the body is not UTF-8");
+    assert_eq!(sign(&standard, &[("webhook-id", "a")], b"\xff"), other);
 }
 
 #[test]

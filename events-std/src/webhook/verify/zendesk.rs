@@ -8,11 +8,13 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::keys::Keys;
 use super::time::{TOLERANCE, near};
-use super::{Refused, Verifier, type_in};
+use super::{Refused, Signer, Verifier, type_in};
 use crate::webhook::Request;
 
 const SIGNATURE: &str = "x-zendesk-webhook-signature";
 const TIMESTAMP: &str = "x-zendesk-webhook-signature-timestamp";
+/// As a signed time is written.
+const FORM: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// Zendesk: HMAC-SHA256 over time and body, in `x-zendesk-webhook-signature`, in Base64.
 ///
@@ -71,12 +73,23 @@ impl Verifier for Zendesk {
     }
 }
 
+impl Signer for Zendesk {
+    fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let time = request.now().format(FORM).to_string();
+        let code = self.keys.sign(&[time.as_bytes(), request.body()])?;
+        Ok(vec![
+            (SIGNATURE.to_owned(), STANDARD.encode(code)),
+            (TIMESTAMP.to_owned(), time),
+        ])
+    }
+}
+
 /// `2021-03-25T05:09:27Z`, and nothing else. Nothing stands between time and body where they are signed: a time of a
 /// fixed length lets no byte move from one to the other.
 fn from_iso(text: &str) -> Option<DateTime<Utc>> {
     if text.len() != "2021-03-25T05:09:27Z".len() {
         return None;
     }
-    let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok()?;
+    let at = NaiveDateTime::parse_from_str(text, FORM).ok()?;
     Some(at.and_utc())
 }

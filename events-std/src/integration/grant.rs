@@ -68,6 +68,11 @@ impl Integrations {
         self.keys().seal(secret, bound)
     }
 
+    /// Whether there is a key to encrypt with.
+    pub(crate) fn can_seal(&self) -> bool {
+        self.keys().current.is_some()
+    }
+
     /// Decrypts it.
     pub(crate) fn unseal(
         &self,

@@ -89,7 +89,7 @@ impl OAuthClient {
     /// The issuer that every answer of the server names in `iss` (RFC 9207): an answer without it, or with another, is
     /// refused. For servers that announce `authorization_response_iss_parameter_supported`: an application that connects to
     /// servers of which it does not trust each as much as the others needs it, since all send people back to one address
-    /// (RFC 9700, 4.4).
+    /// (RFC 9700, 4.4). Without it, `iss` is not looked at.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self

@@ -122,12 +122,16 @@ struct Desk {
 ///
 /// # Errors
 ///
-/// If the engine was not told where providers send people back to, or the settings cannot be used.
+/// If the engine was not told where providers send people back to, the settings cannot be used, or the engine has no key
+/// to encrypt tokens with.
 pub fn routes<S: Clone + Send + Sync + 'static>(
     integrations: Integrations,
     authorizer: impl Authorizer,
 ) -> Result<Router<S>, RoutesError> {
     let checked = Arc::new(integrations.oauth_settings().check()?);
+    if !integrations.can_seal() {
+        return Err(RoutesError::NoEncryptionKey);
+    }
     let desk = Desk {
         integrations,
         authorizer: Arc::new(authorizer),

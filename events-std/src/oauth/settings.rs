@@ -119,6 +119,11 @@ pub enum RoutesError {
         "the engine does not know where authorization servers send people back to: give it to its builder, `.oauth(OAuthSettings::new(callback, page))`"
     )]
     NoCallback,
+    /// There is no key to encrypt tokens with.
+    #[error(
+        "the engine has no key to encrypt tokens with: give it to its builder, `.encryption_key(..)`"
+    )]
+    NoEncryptionKey,
     /// The address of the callback is not usable.
     #[error(
         "`{0}` is no address for a callback: it is https, or http on loopback, and has no fragment"

@@ -1,12 +1,12 @@
 //! The way there and back.
 
 use chrono::{DateTime, TimeDelta};
-use events_std::oauth::{RoutesError, routes};
+use events_std::oauth::{OAuthSettings, RoutesError, routes};
 use events_std::{IntegrationUpdate, Integrations};
 use http::header;
 use serde_json::json;
 
-use crate::desk::{Desk, DeskBench};
+use crate::desk::{CALLBACK, Desk, DeskBench};
 use crate::kit::on_both;
 use crate::server::{CANARY, Server};
 
@@ -164,7 +164,24 @@ async fn what_is_stored_at_the_end_counts(url: String) {
     assert!(stored.access_token.unwrap().contains(CANARY));
 }
 
-async fn no_routes_without_a_callback_address(url: String) {
+/// RFC 9207, 2.4, leaves it to the client what to make of an issuer that was not announced.
+async fn an_issuer_that_is_not_configured_is_not_asked_for(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.rename("of no issuer").await;
+    for other in ["", "&iss=https://id.example/"] {
+        let (back, cookie) = desk.begun().await;
+        let (path, query) = back.split_once('?').unwrap();
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !pair.starts_with("iss="))
+            .collect();
+        let back = format!("{path}?{}{other}", kept.join("&"));
+        desk.get(&back, Some(&cookie)).await.location();
+    }
+    assert_eq!(desk.bench.heard.names(), ["oauth.completed"; 2]);
+}
+
+async fn no_routes_that_could_do_nothing(url: String) {
     struct Nobody;
     impl events_std::oauth::Authorizer for Nobody {
         async fn allows(
@@ -177,12 +194,14 @@ async fn no_routes_without_a_callback_address(url: String) {
         }
     }
     let store = events_std::Store::connect(&url).await.unwrap();
-    let engine = Integrations::builder(&store)
-        .without_linked()
-        .build()
-        .unwrap();
+    let builder = || Integrations::builder(&store).without_linked();
+    let engine = builder().build().unwrap();
     let error = routes::<()>(engine, Nobody).unwrap_err();
     assert_eq!(error, RoutesError::NoCallback);
+    let settings = OAuthSettings::new(CALLBACK, "/integrations");
+    let engine = builder().oauth(settings).build().unwrap();
+    let error = routes::<()>(engine, Nobody).unwrap_err();
+    assert_eq!(error, RoutesError::NoEncryptionKey);
 }
 
 on_both!(
@@ -195,5 +214,6 @@ on_both!(
     the_row_of_a_state_tells_nothing,
     states_are_forgotten,
     what_is_stored_at_the_end_counts,
-    no_routes_without_a_callback_address,
+    no_routes_that_could_do_nothing,
+    an_issuer_that_is_not_configured_is_not_asked_for,
 );

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use clap::Parser;
 use events_std::cli::{Command, CommandError};
 use sea_orm::{ConnectionTrait, DbBackend};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::desk::DeskBench;
 use crate::kit::on_both;
@@ -61,10 +61,21 @@ async fn authorizations_are_shown_refreshed_and_revoked(url: String) {
         format!("the authorization of the integration {id} was refreshed\n")
     );
     assert_eq!(desk.state().await, "authorized");
+    let told = desk.prints(&format!("oauth refresh {id} --json")).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let at = desk.bench.events.now() + TimeDelta::hours(1);
+    assert_eq!(
+        told,
+        json!({
+            "id": id, "provider": "desk", "name": "Support", "state": "authorized",
+            "expires_at": at, "refreshable": true, "credentials_error": null,
+        })
+    );
     let told = desk.prints(&format!("oauth revoke {id} --json")).await;
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(told["state"], "not_authorized");
-    assert_eq!(desk.server.asked(), ["refresh_token", "revoke"]);
+    let asked = ["refresh_token", "refresh_token", "revoke"];
+    assert_eq!(desk.server.asked(), asked);
     assert!(desk.bench.heard.names().ends_with(&["oauth.revoked"]));
 }
 

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use events_std::{Integration, NewIntegration};
 use http::{Request, StatusCode, header};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::desk::{Answer, DeskBench, ORIGIN};
@@ -204,7 +205,39 @@ async fn revocations(url: String) {
     assert_eq!(desk.server.asked(), ["revoke"]);
 }
 
+/// A panic is a no, and a database that is away loses no state.
+async fn what_falls_over(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(3_600).await;
+    let (back, cookie) = desk.begun().await;
+    desk.rename("of nobody").await;
+    let before = desk.stored().await;
+    let answer = desk.get(&desk.path("authorize"), None).await;
+    desk.refuses(&before, answer, 500, "panicked").await;
+    let answer = desk.revoke(Some(ORIGIN)).await;
+    desk.refuses(&before, answer, 500, "panicked").await;
+    desk.rename("Support").await;
+    let before = desk.stored().await;
+    let writer = desk.bench.store.writer();
+    let rename = |from, to| format!("ALTER TABLE {from} RENAME TO {to}");
+    let (table, away) = ("events_oauth_states", "events_oauth_states_away");
+    let gone = writer.execute_unprepared(&rename(table, away)).await;
+    gone.unwrap();
+    for (path, cookie) in [
+        (desk.path("authorize"), None),
+        (back.clone(), Some(&*cookie)),
+    ] {
+        let answer = desk.get(&path, cookie).await;
+        desk.refuses(&before, answer, 503, "failed").await;
+    }
+    assert_eq!(desk.server.asked(), [""; 0]);
+    let back_again = writer.execute_unprepared(&rename(away, table)).await;
+    back_again.unwrap();
+    desk.get(&back, Some(&cookie)).await.location();
+}
+
 on_both!(
+    what_falls_over,
     on_the_way_there,
     on_the_way_back,
     of_a_state_that_came_back_wrongly,

@@ -164,8 +164,16 @@ impl Refusal {
 }
 
 impl Integrations {
-    /// How many requests of OAuth this process refused, by reason, as `foreign_session`: for a monitor. Each was also
-    /// logged.
+    /// How many requests to the [routes](super::routes()) this process refused, by reason: for a monitor. Each was also
+    /// logged, as a warning with its reason.
+    ///
+    /// | reason | what was wrong |
+    /// |---|---|
+    /// | `unknown_integration`, `no_oauth`, `unknown_page`, `repeated_parameter`, `method` | what is asked for |
+    /// | `not_allowed`, `foreign_origin` | who asks |
+    /// | `no_state`, `unknown_state`, `expired_state`, `foreign_session`, `wrong_issuer`, `no_code` | the way back |
+    /// | `denied`, `provider` | the provider, or its adapter, did not do it |
+    /// | `failed`, `panicked` | on our side |
     #[must_use]
     pub fn oauth_refusals(&self) -> BTreeMap<&'static str, u64> {
         self.refusals::<Refusal>()

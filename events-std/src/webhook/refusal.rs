@@ -159,7 +159,17 @@ pub(super) struct Asked {
 }
 
 impl Integrations {
-    /// How many webhooks this process refused, by reason, as `wrong_signature`: for a monitor. Each was also logged.
+    /// How many requests to the [routes](super::routes()) this process refused, by reason: for a monitor. Each was also
+    /// logged, as a warning with its reason.
+    ///
+    /// | reason | what was wrong |
+    /// |---|---|
+    /// | `too_large`, `too_slow`, `broken_off` | the body |
+    /// | `unknown_provider`, `no_webhooks`, `unknown_integration`, `too_many_candidates` | whom the path names |
+    /// | `missing_header`, `malformed_header`, `outdated`, `wrong_signature`, `not_genuine` | the sender's proof |
+    /// | `no_verifier`, `unfit_secret`, `ambiguous` | our secrets: nothing is accepted until somebody mends them |
+    /// | `no_answer`, `method` | a challenge, or the method |
+    /// | `failed`, `panicked` | on our side: the sender is told to come again |
     #[must_use]
     pub fn webhook_refusals(&self) -> BTreeMap<&'static str, u64> {
         self.refusals::<Refusal>()

@@ -86,7 +86,8 @@ impl HmacSha256 {
     }
 
     /// The header in which the delivery's id stands. Otherwise a hash of the body stands for it: an `id` in the body may
-    /// be that of a thing of which many deliveries tell.
+    /// be that of a thing of which many deliveries tell. The header is not signed: whoever can read a delivery on its way can
+    /// send it again under another id. Only TLS keeps it from being read.
     #[must_use]
     pub fn delivery_id(mut self, header: impl Into<String>) -> Self {
         self.delivery_id = Some(header.into().to_ascii_lowercase());

@@ -26,6 +26,11 @@ use super::Request;
 /// Those of the usual schemes are ready: [`GitHub`], [`Stripe`], [`Zendesk`], [`StandardWebhooks`], [`HmacSha256`].
 /// Whoever writes another compares in constant time (crate `subtle`), on the raw bytes of the body, and panics at nothing
 /// that a stranger may send.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` verifies no webhooks",
+    label = "not a `Verifier`",
+    note = "give one of those in `events_std::webhook`, as `GitHub`, or implement `Verifier` for a type of yours"
+)]
 pub trait Verifier: Send + Sync {
     /// Whether the delivery is genuine.
     ///
@@ -64,6 +69,11 @@ pub trait Verifier: Send + Sync {
 /// ```
 ///
 /// The verifiers of the usual schemes are signers too, with the first of their secrets.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` signs no webhooks",
+    label = "not a `Signer`",
+    note = "give one of those in `events_std::webhook`, as `GitHub`, or implement `Signer` for your verifier"
+)]
 pub trait Signer: Send + Sync {
     /// The headers that prove a delivery of this body, signed at the time of the request: names and values. What else the
     /// scheme signs, as an id, stands in the request's headers already.

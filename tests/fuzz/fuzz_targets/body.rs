@@ -5,7 +5,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
-use events_std::webhook::{GitHub, Request, StandardWebhooks, Stripe, Verifier, Zendesk};
+use events_std::webhook::{
+    GitHub, HmacSha256, Request, StandardWebhooks, Stripe, Verifier, Zendesk,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
@@ -76,18 +78,31 @@ fuzz_target!(|body: &[u8]| {
         id == Some("z-1")
     });
 
+    let plain = hex::encode(code(secret, &[body]));
+    let headers = [("signature", plain), ("id", "h-1".into())];
+    let own = HmacSha256::new("signature", SECRET).delivery_id("id");
+    check(&own, &headers, body, |id| id == Some("h-1"));
+
+    let timed = STANDARD.encode(code(secret, &[TIME.as_bytes(), b":", body]));
+    let headers = [("signature", format!("v1={timed}")), ("time", TIME.into())];
+    let own = HmacSha256::new("signature", SECRET).prefix("v1=").base64();
+    check(&own.timestamp("time", ":"), &headers, body, |id| {
+        id.is_none()
+    });
+
     // Its crate signs texts only.
     if std::str::from_utf8(body).is_err() {
         return;
     }
     let key = STANDARD.decode(&SECRET["whsec_".len()..]).expect("Base64");
     let standard = STANDARD.encode(code(&key, &[b"m-1.", TIME.as_bytes(), b".", body]));
-    let headers = [
-        ("webhook-id", "m-1".to_owned()),
-        ("webhook-timestamp", TIME.into()),
-        ("webhook-signature", format!("v1,{standard}")),
-    ];
-    check(&StandardWebhooks::new(SECRET), &headers, body, |id| {
-        id == Some("m-1")
-    });
+    let proof = |names: [&'static str; 3]| {
+        let values = ["m-1".to_owned(), TIME.to_owned(), format!("v1,{standard}")];
+        names.into_iter().zip(values).collect::<Vec<_>>()
+    };
+    let headers = proof(["webhook-id", "webhook-timestamp", "webhook-signature"]);
+    let is_id = |id: Option<&str>| id == Some("m-1");
+    check(&StandardWebhooks::new(SECRET), &headers, body, is_id);
+    let headers = proof(["svix-id", "svix-timestamp", "svix-signature"]);
+    check(&StandardWebhooks::svix(SECRET), &headers, body, is_id);
 });

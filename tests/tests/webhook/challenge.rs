@@ -2,6 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode};
+use serde_json::json;
 use tower::ServiceExt;
 
 use crate::hub::{HubBench, SECRET, ask};
@@ -26,6 +27,27 @@ async fn a_challenge_is_answered_by_its_integration(url: String) {
     }
     assert_eq!(hub.bench.count("events_webhooks").await, 0);
     assert_eq!(hub.bench.count("events_jobs").await, 0);
+}
+
+/// As where a provider asks before anything is connected.
+async fn without_an_integration_the_provider_answers_itself(url: String) {
+    let hub = HubBench::new(url).await;
+    let path = "/hub/webhook?verify_token=the-apps-own&challenge=7";
+    let (status, _) = ask(&hub.router, get(path)).await;
+    assert_eq!(
+        status,
+        StatusCode::FORBIDDEN,
+        "there is one, which was asked"
+    );
+    let id = hub.integration.id;
+    hub.bench.engine.disable(id).await.unwrap();
+    let (status, body) = ask(&hub.router, get(path)).await;
+    assert_eq!(
+        (status, body),
+        (StatusCode::OK, json!({ "challenge": "7" }))
+    );
+    let (status, _) = ask(&hub.router, get("/hub/webhook?challenge=7")).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
 }
 
 async fn a_challenge_that_is_not_answered_is_refused(url: String) {
@@ -53,4 +75,5 @@ async fn a_challenge_that_is_not_answered_is_refused(url: String) {
 on_both!(
     a_challenge_is_answered_by_its_integration,
     a_challenge_that_is_not_answered_is_refused,
+    without_an_integration_the_provider_answers_itself,
 );

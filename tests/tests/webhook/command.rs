@@ -69,6 +69,11 @@ async fn they_are_listed_and_shown(url: String) {
     assert_eq!(first["next"], ids[0]);
     let rest = format!("webhooks list --before {} --json", ids[0]);
     assert_eq!(hub.json(&rest).await["webhooks"][0]["event_type"], "push");
+    let pushed = hub.json("webhooks list --type push --json").await;
+    assert_eq!(pushed["webhooks"][0]["id"], ids[1]);
+    assert_eq!(pushed["webhooks"].as_array().unwrap().len(), 1);
+    let none = hub.json("webhooks list --integration 99 --json").await;
+    assert_eq!(none["webhooks"], json!([]));
     let shown = hub.json(&format!("webhooks show {} --json", ids[1])).await;
     assert_eq!(shown["payload"], r#"{"ref":"main"}"#);
     assert_eq!(shown["headers"]["x-hub-signature-256"], json!(["***"]));
@@ -91,7 +96,13 @@ async fn they_are_replayed_and_recovered(url: String) {
         hub.prints(&replay).await,
         format!("webhook {} replayed\n", ids[1])
     );
-    assert_eq!(hub.hub.calls(), [("push", None)]);
+    let told = hub.json(&format!("{replay} --json")).await;
+    assert_eq!(told["status"], "success");
+    assert_eq!(
+        (&told["id"], &told["error"]),
+        (&json!(ids[1]), &Value::Null)
+    );
+    assert_eq!(hub.hub.calls(), [("push", None), ("push", None)]);
     hub.hub.will([Fate::Fails]);
     let (output, failed) = hub.run(&format!("{replay} --json")).await;
     assert!(output.contains("\"failed\""), "{output}");
@@ -108,6 +119,13 @@ async fn they_are_replayed_and_recovered(url: String) {
     );
     hub.work().await;
     assert_eq!(hub.hub.calls(), [("ping", Some(1))]);
+    let (output, refused) = hub
+        .run(&format!("webhooks recover {} 99 --json", ids[1]))
+        .await;
+    refused.unwrap_err();
+    let told: Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(told["recovered"], 0);
+    assert_eq!(told["refused"][1], "there is no webhook 99");
     let none = hub.json("webhooks recover --all --json").await;
     assert_eq!(none, json!({"recovered": 0, "refused": []}));
     let line = "hub webhooks recover".split_whitespace();

@@ -111,7 +111,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `when = path` | Runs only if this `fn(&Event) -> bool` says so. |
 /// | `after_commit` | Waits for the commit of a transaction that is open at the dispatch. The event is `Clone`. |
 /// | `name = "orders.print"` | The full name; the function's path unless given. |
-/// | `formerly = "old::name"` | A name, or a list of names, under which jobs of this listener may still be stored. |
+/// | `formerly = "old::name"` | A name, or a list of names, under which jobs of this listener may still be stored: they run here, and with `order_by` and `unique` their keys are the same as those of today's name. Programs that do not know the new name yet, as in the course of an upgrade, see only the keys of the old one. |
 /// | `handle = PRINT` | Also makes a static of this name, with the function's visibility, for `EventsBuilder::register`. |
 /// | `crate = path` | Where `events_core` is, if not at `::events_core`. |
 ///

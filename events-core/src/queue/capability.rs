@@ -20,11 +20,11 @@ pub enum Capability {
     Delay,
     /// `retry_for`
     RetryFor,
-    /// `unique` and `unique_for`
+    /// `unique` and `unique_for`, of jobs with one of the former names too ([`Job::formerly`](super::Job::formerly))
     Unique,
     /// `unique_until_start`
     UniqueUntilStart,
-    /// `order_by`
+    /// `order_by`, with jobs of the former names too
     OrderBy,
     /// `failed`
     Failed,

@@ -40,6 +40,8 @@ pub struct Job {
     pub unique_until: Option<DateTime<Utc>>,
     /// Jobs of one listener and one such key run in the order in which they were dispatched, never two at once.
     pub order_key: Option<String>,
+    /// The names that its listener had before, as a push tells: jobs with its keys may be stored under these too.
+    pub formerly: &'static [&'static str],
     /// The trace it belongs to, as a `traceparent` header has it (W3C Trace Context), with a space and the `tracestate`
     /// behind it where there is one.
     pub trace: Option<String>,
@@ -73,6 +75,7 @@ impl Job {
             unique_key: None,
             unique_until: None,
             order_key: None,
+            formerly: &[],
             trace: trace.map(str::to_owned),
             attempts: 0,
         }
@@ -107,6 +110,7 @@ impl Job {
                 .and_then(|unique| unique.for_at_most)
                 .map(|span| later(delivery.at, span)),
             order_key: options.order_by.map(|key| key(event)),
+            formerly: listener.formerly,
             trace: trace.map(str::to_owned),
             attempts: 0,
         })

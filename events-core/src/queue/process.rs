@@ -46,6 +46,9 @@ pub struct Claimable {
     pub hook_wants_transaction: bool,
     /// Whether its jobs keep equal ones away only until their first attempt starts.
     pub unique_until_start: bool,
+    /// The listener's other names, if its jobs run in the order of a key: stored under any of them, they wait for each
+    /// other.
+    pub in_order_with: Vec<String>,
 }
 
 impl Events {
@@ -206,19 +209,29 @@ impl Events {
                     continue;
                 };
                 let names = std::iter::once(&*record.name).chain(record.formerly.iter().copied());
+                let ordered = options.order_by.is_some();
+                let others = names.clone().filter(|_| ordered);
                 let keys = names.flat_map(|name| versions.clone().map(move |of| (name, of)));
-                claimable.extend(keys.map(|(listener, version)| Claimable {
-                    event: name,
-                    version,
-                    listener: listener.to_owned(),
-                    queue: options.queue,
-                    blocks: record.kind == Kind::Sync,
-                    timeout: options.timeout,
-                    wants_transaction: entry.wants_extension(),
-                    has_hook: options.failed.is_some(),
-                    hook_wants_transaction:
-                        options.failed.is_some_and(|hook| hook.wants_extension()),
-                    unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
+                claimable.extend(keys.map(|(listener, version)| {
+                    Claimable {
+                        event: name,
+                        version,
+                        listener: listener.to_owned(),
+                        queue: options.queue,
+                        blocks: record.kind == Kind::Sync,
+                        timeout: options.timeout,
+                        wants_transaction: entry.wants_extension(),
+                        has_hook: options.failed.is_some(),
+                        hook_wants_transaction: options
+                            .failed
+                            .is_some_and(|hook| hook.wants_extension()),
+                        unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
+                        in_order_with: others
+                            .clone()
+                            .filter(|other| *other != listener)
+                            .map(str::to_owned)
+                            .collect(),
+                    }
                 }));
             }
         }
@@ -345,6 +358,7 @@ fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable 
         has_hook: false,
         hook_wants_transaction: false,
         unique_until_start: false,
+        in_order_with: Vec::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use super::claim::{Claimed, IN_ORDER, LIVES, Terms, is_known, take};
 
 /// What is asked of a job that must run alone, of any of these queues (a JSON list).
-fn waiting_alone(backend: DbBackend, what: &str) -> String {
-    let known = is_known(backend);
+fn waiting_alone(backend: DbBackend, terms: &Terms<'_>, what: &str) -> String {
+    let (known, in_order) = (is_known(backend), terms.in_order);
     let queues = if backend == DbBackend::Postgres {
         "SELECT json_array_elements_text($3::json)"
     } else {
@@ -14,7 +14,7 @@ fn waiting_alone(backend: DbBackend, what: &str) -> String {
     };
     format!(
         "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND j.alone AND j.run_at <= $2 AND j.queue IN ({queues}) \
-         AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT 1"
+         AND {known} AND {IN_ORDER} {in_order} AND {LIVES} ORDER BY j.run_at, j.id LIMIT 1"
     )
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn claim(
     let values = terms_alone(terms, queues).to_vec();
     take(
         connection,
-        |what| waiting_alone(backend, what),
+        |what| waiting_alone(backend, terms, what),
         values,
         terms,
     )
@@ -54,7 +54,7 @@ pub(super) async fn waits(
     let row = connection
         .query_one_raw(Statement::from_sql_and_values(
             backend,
-            waiting_alone(backend, "j.id"),
+            waiting_alone(backend, terms, "j.id"),
             terms_alone(terms, queues),
         ))
         .await?;

@@ -35,6 +35,8 @@ pub(super) struct Terms<'t> {
     pub(super) worker: i64,
     /// The listeners that the worker knows, as [`known_list`] writes them for its database.
     pub(super) known: &'t str,
+    /// What else is asked of a job, as [`in_order_with_former`] writes it.
+    pub(super) in_order: &'t str,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -73,6 +75,32 @@ pub(super) const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
                         AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))";
 
+/// The same for jobs that are stored under another name of their listener, where listeners were renamed whose jobs run in
+/// order: a condition that follows [`IN_ORDER`].
+pub(super) fn in_order_with_former<'c>(known: impl Iterator<Item = &'c Claimable>) -> String {
+    let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
+    let mut pairs: Vec<String> = known
+        .flat_map(|known| {
+            let others = known.in_order_with.iter();
+            others.map(|other| {
+                let (name, other) = (literal(&known.listener), literal(other));
+                format!("SELECT {name} AS name, {other} AS other")
+            })
+        })
+        .collect();
+    pairs.sort();
+    pairs.dedup();
+    if pairs.is_empty() {
+        return String::new();
+    }
+    format!(
+        "AND (j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM ({}) AS names JOIN events_jobs AS o \
+         ON o.listener = names.other WHERE names.name = j.listener AND o.order_key = j.order_key \
+         AND o.order_key IS NOT NULL AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))",
+        pairs.join(" UNION ALL ")
+    )
+}
+
 /// Whoever was taken for dead, and has no row any more, claims nothing.
 pub(super) const LIVES: &str = "EXISTS (SELECT 1 FROM events_workers WHERE id = $1)";
 
@@ -96,7 +124,8 @@ pub(super) async fn claim(
     let backend = connection.get_database_backend();
     if backend == DbBackend::Postgres {
         let values = of_all(terms, wanted, limit)?;
-        return read_taken(connection, taking(&choose_of_all()), values, terms).await;
+        let choose = choose_of_all(terms);
+        return read_taken(connection, taking(&choose), values, terms).await;
     }
     let mut claimed = Vec::new();
     for wanted in wanted {
@@ -135,12 +164,12 @@ fn waiting(
         terms.known.into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ];
-    let known = is_known(backend);
+    let (known, in_order) = (is_known(backend), terms.in_order.to_owned());
     // For a limit that is a parameter by itself, SQLite plans anew each time.
     let choose = move |what: &str| {
         format!(
             "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
-             AND {known} AND {IN_ORDER} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5 + 0"
+             AND {known} AND {IN_ORDER} {in_order} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5 + 0"
         )
     };
     (choose, values)
@@ -158,20 +187,20 @@ pub(super) async fn finish_and_claim(
     let backend = DbBackend::Postgres;
     let mut values = of_all(terms, wanted, limit)?;
     values.extend(done.values(backend));
-    let (finish, take) = (end::finish(backend, 2, 6), taking(&choose_of_all()));
+    let (finish, take) = (end::finish(backend, 2, 6), taking(&choose_of_all(terms)));
     let statement = format!("WITH done AS ({finish}) {take}");
     read_taken(connection, statement, values, terms).await
 }
 
 /// The jobs of several queues, on Postgres: one text for any number of them, whose plan is kept. The queues are looked at
 /// one after the other, until there are enough jobs.
-fn choose_of_all() -> String {
-    let known = is_known(DbBackend::Postgres);
+fn choose_of_all(terms: &Terms<'_>) -> String {
+    let (known, in_order) = (is_known(DbBackend::Postgres), terms.in_order);
     format!(
         "SELECT found.id FROM json_to_recordset($3::json) AS q (queue text, \"limit\" bigint, floor bigint), \
          LATERAL (SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = q.queue \
-         AND j.run_at <= $2 AND j.run_at >= q.floor AND {known} AND {IN_ORDER} AND {LIVES} \
-         ORDER BY j.run_at, j.id LIMIT q.\"limit\" FOR UPDATE OF j SKIP LOCKED) AS found LIMIT $5"
+         AND j.run_at <= $2 AND j.run_at >= q.floor AND {known} AND {IN_ORDER} {in_order} \
+         AND {LIVES} ORDER BY j.run_at, j.id LIMIT q.\"limit\" FOR UPDATE OF j SKIP LOCKED) AS found LIMIT $5"
     )
 }
 
@@ -272,6 +301,7 @@ fn read(row: &QueryResult) -> Result<Job, DbErr> {
         unique_key: row.try_get_by_index(14)?,
         unique_until: row.try_get_by_index::<Option<i64>>(15)?.map(time),
         order_key: row.try_get_by_index(16)?,
+        formerly: &[],
         trace: row.try_get_by_index(17)?,
         attempts: u32::try_from(attempts).unwrap_or_default(),
     })

@@ -64,6 +64,7 @@ impl From<Row<'_>> for Claimed {
             unique_key: row.unique_key,
             unique_until: row.unique_until.map(time),
             order_key: row.order_key,
+            formerly: &[],
             trace: row.trace,
             attempts: row.attempts,
         };

@@ -81,6 +81,32 @@ pub(super) async fn write_to(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(
         for insert in insert::inserts(outlet.backend(), jobs) {
             outlet.run(insert).await?;
         }
+        remove_equal_to_former(outlet, jobs).await?;
+    }
+    Ok(())
+}
+
+/// Takes back the jobs that equal one which still waits under a former name of their listener: the index knows only jobs
+/// of one name.
+async fn remove_equal_to_former(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> {
+    for job in jobs {
+        let Some(key) = &job.unique_key else { continue };
+        for former in job.formerly {
+            let remove = Statement::from_sql_and_values(
+                outlet.backend(),
+                "DELETE FROM events_jobs
+                 WHERE listener = $1 AND unique_key = $2 AND unique_key IS NOT NULL AND state IN (0, 1) AND uid = $3
+                 AND EXISTS (SELECT 1 FROM events_jobs AS o WHERE o.listener = $4 AND o.unique_key = $2
+                 AND o.unique_key IS NOT NULL AND o.state IN (0, 1))",
+                [
+                    job.listener.as_str().into(),
+                    key.as_str().into(),
+                    job.id.into(),
+                    (*former).into(),
+                ],
+            );
+            outlet.run(remove).await?;
+        }
     }
     Ok(())
 }
@@ -148,19 +174,27 @@ async fn release_expired(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), D
         let (Some(key), Some(_)) = (&job.unique_key, job.unique_until) else {
             continue;
         };
-        let release = Statement::from_sql_and_values(
-            outlet.backend(),
-            "UPDATE events_jobs SET unique_key = NULL
-             WHERE listener = $1 AND unique_key = $2 AND state IN (0, 1) AND unique_until <= $3",
-            [
-                job.listener.as_str().into(),
-                key.as_str().into(),
-                job.delivery.at.timestamp_millis().into(),
-            ],
-        );
-        outlet.run(release).await?;
+        for listener in names(job) {
+            let release = Statement::from_sql_and_values(
+                outlet.backend(),
+                "UPDATE events_jobs SET unique_key = NULL
+                 WHERE listener = $1 AND unique_key = $2 AND state IN (0, 1) AND unique_until <= $3",
+                [
+                    listener.into(),
+                    key.as_str().into(),
+                    job.delivery.at.timestamp_millis().into(),
+                ],
+            );
+            outlet.run(release).await?;
+        }
     }
     Ok(())
+}
+
+/// The names under which jobs of its listener may be stored.
+fn names(job: &Job) -> impl Iterator<Item = &str> {
+    let former = job.formerly.iter().copied();
+    std::iter::once(job.listener.as_str()).chain(former)
 }
 
 /// Locks the keys of the jobs until the commit, on Postgres: jobs of one order key then get their ids in the order of
@@ -169,19 +203,22 @@ async fn lock_keys(outlet: &mut impl Outlet, jobs: &[Job]) -> Result<(), DbErr> 
     if outlet.backend() != DbBackend::Postgres {
         return Ok(());
     }
-    let key = |job: &Job, kind: char, key: &str| format!("{kind}\n{}\n{key}", job.listener);
-    let mut keys: Vec<String> = jobs
-        .iter()
-        .filter_map(|job| Some(key(job, 'u', job.unique_key.as_ref()?)))
-        .collect();
-    if let [_] = &keys[..] {
-        // The index lets the second of two wait; alone, it cannot be waited for.
-        keys.clear();
+    let mut keys: Vec<String> = Vec::new();
+    let mut lock = |job: &Job, kind: char, key: &Option<String>| {
+        if let Some(key) = key {
+            keys.extend(names(job).map(|name| format!("{kind}\n{name}\n{key}")));
+        }
+    };
+    let has_key = |job: &&Job| job.unique_key.is_some();
+    // The index lets the second of two wait; alone, it cannot be waited for.
+    if jobs.iter().filter(has_key).count() > 1 {
+        for job in jobs {
+            lock(job, 'u', &job.unique_key);
+        }
     }
-    keys.extend(
-        jobs.iter()
-            .filter_map(|job| Some(key(job, 'o', job.order_key.as_ref()?))),
-    );
+    for job in jobs {
+        lock(job, 'o', &job.order_key);
+    }
     if keys.is_empty() {
         return Ok(());
     }

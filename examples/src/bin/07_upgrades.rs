@@ -51,6 +51,7 @@ fn of_last_year(events: &Events, listener: &str) -> Job {
         unique_key: None,
         unique_until: None,
         order_key: None,
+        formerly: &[],
         trace: None,
         attempts: 0,
     }

@@ -73,6 +73,7 @@ pub(crate) fn job<E: Engine>(
         unique_key: None,
         unique_until: None,
         order_key: None,
+        formerly: &[],
         trace: None,
         attempts: 0,
     }

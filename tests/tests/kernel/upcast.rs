@@ -127,6 +127,7 @@ fn job(version: u32, payload: &str) -> Job {
         unique_key: None,
         unique_until: None,
         order_key: None,
+        formerly: &[],
         trace: None,
         attempts: 1,
     }

@@ -174,6 +174,7 @@ fn a_listener_that_always_fails_has_the_announcement_parked_after_the_default_tr
             unique_key: None,
             unique_until: None,
             order_key: None,
+            formerly: &[],
             trace: None,
             attempts,
         };

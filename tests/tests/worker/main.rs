@@ -10,4 +10,5 @@ mod limits;
 mod no_transaction;
 mod ordered;
 mod queues;
+mod renamed;
 mod running;

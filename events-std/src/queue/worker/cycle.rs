@@ -23,6 +23,8 @@ pub(super) struct Scope {
     pub(super) keys: String,
     /// Its listeners as claims read them.
     known_list: String,
+    /// What claims ask of jobs of listeners that were renamed.
+    in_order: String,
     /// The queues, as a JSON list.
     pub(super) queue_list: String,
     /// Its listeners, in the order of what a job names them by.
@@ -57,6 +59,7 @@ impl Scope {
             queues,
             limits,
             keys: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
+            in_order: claim::in_order_with_former(known.iter().map(|known| &**known)),
             known_list: claim::known_list(backend, known.iter().map(|known| &**known)),
             frees_keys: known.iter().any(|known| known.unique_until_start),
             known,
@@ -92,6 +95,7 @@ impl Scope {
         Terms {
             worker: self.worker,
             known: &self.known_list,
+            in_order: &self.in_order,
             now,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use events_core::{Attempt, Event, Events, ManualClock, listener};
 use events_std::Worker;
+use sea_orm::ConnectionTrait;
 
 use crate::kit::{Base, on_every_database, states};
 
@@ -52,5 +53,32 @@ fn what_is_due_later_stays() {
         clock.advance(TimeDelta::seconds(50));
         assert_eq!(work().await.unwrap().ended, 3);
         assert_eq!(states(&store).await, [0, 0, 4, 0]);
+    });
+}
+
+/// As one that a timer starts once a day.
+#[test]
+fn one_that_never_works_for_long_forgets_and_parks_too() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let clock = Arc::new(ManualClock::default());
+        let builder = Events::builder().only_linked_in(module_path!());
+        let builder = builder.queue(store.queue()).clock(clock.clone());
+        let events = builder.build().unwrap();
+        let work = || Worker::new(&events, &store).queues(["slow"]).run_due();
+        for key in ["one", "two"] {
+            events.dispatch(&Due { key: key.into() }).await.unwrap();
+        }
+        let removed = "UPDATE events_jobs SET listener = 'due::removed' WHERE queue = 'fast'";
+        store.writer().execute_unprepared(removed).await.unwrap();
+        clock.advance(TimeDelta::minutes(1));
+        work().await.unwrap();
+        assert_eq!(states(&store).await, [2, 0, 2, 0]);
+        for day in 1..=8 {
+            clock.advance(TimeDelta::days(1) + TimeDelta::minutes(1));
+            let ended = work().await.unwrap().ended;
+            let parked = if day < 8 { [2, 0, 0, 0] } else { [0, 0, 0, 2] };
+            assert_eq!((ended, states(&store).await), (0, parked), "day {day}");
+        }
     });
 }

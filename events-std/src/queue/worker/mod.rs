@@ -222,6 +222,8 @@ impl Worker {
     /// Works until no job that it may claim is pending or running any more; it waits for those that are due later. With a
     /// clock that stands still it would wait for ever: see [`run_due`](Self::run_due).
     ///
+    /// Before it ends it forgets finished jobs and parks what no worker knows, as a worker that goes on does each minute.
+    ///
     /// # Errors
     ///
     /// As [`run_until`](Self::run_until).
@@ -231,6 +233,7 @@ impl Worker {
 
     /// Works until nothing is due, by the dispatcher's clock, that it may claim, and all that it has begun has ended. What
     /// is due later stays: for programs that are started from time to time, and for tests, which move the clock between.
+    /// Before it ends it tends finished and unknown jobs, as [`drain`](Self::drain) does.
     ///
     /// ```standalone_crate
     /// # use events_core::{Event, Events, ManualClock, listener};

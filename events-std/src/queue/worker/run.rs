@@ -198,6 +198,7 @@ impl State<'_> {
         let pushed = self.worker.store.pushed().clone();
         let mut told = pin!(pushed.notified());
         told.as_mut().enable();
+        let mut tended = false;
         loop {
             if self.runs.hanging() >= self.worker.concurrency {
                 return Err(WorkerError::AllAbandoned(self.worker.concurrency));
@@ -221,7 +222,15 @@ impl State<'_> {
             }
             if self.failures == 0 && self.is_idle() {
                 match answered(store, within, self.goes_on(until)).await {
-                    Ok(false) => return Ok(()),
+                    Ok(false) if tended => return Ok(()),
+                    // A program that never works for long tends all the same, and this may find something to do.
+                    Ok(false) => {
+                        let more = self.tend().await;
+                        tended = self.failures == 0 && !more;
+                        if self.failures == 0 {
+                            continue;
+                        }
+                    }
                     Ok(true) => {}
                     Err(error) => self.report(&error),
                 }

@@ -20,7 +20,7 @@ pub use engine::StoreQueue;
 pub(crate) use forget::Aging;
 pub(crate) use held::Held;
 pub(crate) use presence::{Card, Presence, host};
-pub(crate) use unknown::UNKNOWN_AFTER;
+pub(crate) use unknown::{Keys, LOOK, Memory, UNKNOWN_AFTER, before};
 pub use worker::{DEFAULT_TIMEOUT, Left, Worker, WorkerError};
 pub(crate) use worker::{
     Ends, Hanging, LONGEST_TIME, Means, OnThread, Over, Source, Taken, Turn, longest_transaction,

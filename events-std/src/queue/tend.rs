@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::claim::{self, Claimed};
 use super::end;
-use super::unknown::{LOOK, Memory, UNKNOWN_AFTER, before};
+use super::unknown::{Keys, LOOK, Memory, UNKNOWN_AFTER, before};
 use crate::store::{self, Store, StoreError};
 
 /// So many rows are deleted in one transaction, so that others wait for a moment only.
@@ -52,7 +52,7 @@ pub(super) async fn park_unknown(
     goes_on: bool,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let mut memory = Memory::read(store, now).await?;
+    let mut memory = Memory::read(store, Keys::Jobs, now).await?;
     memory.forget_known(store, is_known).await?;
     if !goes_on {
         if !memory.wants_look() {

@@ -16,7 +16,7 @@ use crate::store::{self, Store, StoreError};
 pub(crate) const UNKNOWN_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// How often one of all workers looks: it reads all that has waited for so long.
-pub(super) const LOOK: Duration = Duration::from_hours(1);
+pub(crate) const LOOK: Duration = Duration::from_hours(1);
 
 /// What lies between two looks counts as so much at most: nobody may have lived in between.
 const LONGEST_STEP: Duration = Duration::from_hours(24);
@@ -24,8 +24,38 @@ const LONGEST_STEP: Duration = Duration::from_hours(24);
 /// The row that says when the last look was.
 const LAST_LOOK: &str = "";
 
+/// What keys are of. Each kind is looked for by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Jobs,
+    Items,
+}
+
+/// How the rows of items begin. No name of an event does.
+const OF_ITEMS: &str = "items/";
+
+impl Keys {
+    /// The key of a row that is of this kind.
+    fn key(self, name: &str) -> Option<&str> {
+        match (self, name.strip_prefix(OF_ITEMS)) {
+            (Self::Jobs, None) => Some(name),
+            (Self::Items, key) => key,
+            (Self::Jobs, Some(_)) => None,
+        }
+    }
+
+    /// The name of a key's row.
+    fn name(self, key: &str) -> String {
+        match self {
+            Self::Jobs => key.to_owned(),
+            Self::Items => format!("{OF_ITEMS}{key}"),
+        }
+    }
+}
+
 /// What is remembered of keys that no worker knew.
-pub(super) struct Memory {
+pub(crate) struct Memory {
+    of: Keys,
     rows: Vec<Row>,
     now: i64,
 }
@@ -38,29 +68,35 @@ struct Row {
 }
 
 impl Memory {
-    pub(super) async fn read(store: &Store, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub(crate) async fn read(
+        store: &Store,
+        of: Keys,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         let sql = "SELECT name, unknown_for, seen_at FROM events_unknown";
         let mut rows = Vec::new();
         for row in store::rows(store.reader(), sql, []).await? {
+            let name: String = row.try_get_by_index(0)?;
+            let Some(key) = of.key(&name) else { continue };
             rows.push(Row {
-                key: row.try_get_by_index(0)?,
+                key: key.to_owned(),
                 unknown_for: row.try_get_by_index(1)?,
                 seen_at: row.try_get_by_index(2)?,
             });
         }
         let now = now.timestamp_millis();
-        Ok(Self { rows, now })
+        Ok(Self { of, rows, now })
     }
 
     /// Whether the last look was long ago, or by a clock that was far ahead.
-    pub(super) fn wants_look(&self) -> bool {
+    pub(crate) fn wants_look(&self) -> bool {
         let last = self.rows.iter().find(|row| row.key == LAST_LOOK);
         let away = last.map(|row| self.now.abs_diff(row.seen_at));
         away.is_none_or(|away| u128::from(away) >= LOOK.as_millis())
     }
 
     /// The keys that were unknown for long enough.
-    pub(super) fn ripe(&self) -> Vec<&str> {
+    pub(crate) fn ripe(&self) -> Vec<&str> {
         let ripe = self
             .rows
             .iter()
@@ -69,7 +105,7 @@ impl Memory {
     }
 
     /// Forgets keys that a worker has, which lives now.
-    pub(super) async fn forget_known(
+    pub(crate) async fn forget_known(
         &mut self,
         store: &Store,
         is_known: impl Fn(&str) -> bool,
@@ -78,11 +114,11 @@ impl Memory {
             .into_iter()
             .partition(|row| row.key != LAST_LOOK && is_known(&row.key));
         self.rows = rest;
-        forget(store.writer(), &known).await
+        self.forget(store.writer(), &known).await
     }
 
     /// Notes what a look found, unless another worker was faster with it.
-    pub(super) async fn note(
+    pub(crate) async fn note(
         &mut self,
         store: &Store,
         mut found: BTreeSet<String>,
@@ -93,12 +129,14 @@ impl Memory {
             .partition::<Vec<_>, _>(|row| row.key == LAST_LOOK);
         let first = if let Some(last) = last.first() {
             let sql = "UPDATE events_unknown SET seen_at = $1 WHERE name = $2 AND seen_at = $3";
-            let values = [self.now.into(), LAST_LOOK.into(), last.seen_at.into()];
+            let name = self.of.name(LAST_LOOK).into();
+            let values = [self.now.into(), name, last.seen_at.into()];
             store::execute(&tx, sql, values).await? == 1
         } else {
             let sql = "INSERT INTO events_unknown (name, unknown_for, seen_at) VALUES ($2, 0, $1) \
                        ON CONFLICT (name) DO NOTHING";
-            store::execute(&tx, sql, [self.now.into(), LAST_LOOK.into()]).await? == 1
+            let values = [self.now.into(), self.of.name(LAST_LOOK).into()];
+            store::execute(&tx, sql, values).await? == 1
         };
         if !first {
             return Ok(());
@@ -106,7 +144,7 @@ impl Memory {
         let (mut still, gone) = rest
             .into_iter()
             .partition::<Vec<_>, _>(|row| found.remove(&row.key));
-        forget(&tx, &gone).await?;
+        self.forget(&tx, &gone).await?;
         for row in &mut still {
             row.unknown_for += self
                 .now
@@ -122,7 +160,7 @@ impl Memory {
             let sql = "INSERT INTO events_unknown (name, unknown_for, seen_at) VALUES ($1, $2, $3) \
                        ON CONFLICT (name) DO UPDATE SET unknown_for = $2, seen_at = $3";
             let values = [
-                row.key.as_str().into(),
+                self.of.name(&row.key).into(),
                 row.unknown_for.into(),
                 self.now.into(),
             ];
@@ -132,14 +170,18 @@ impl Memory {
         self.rows = still;
         Ok(())
     }
-}
 
-async fn forget(connection: &impl ConnectionTrait, rows: &[Row]) -> Result<(), StoreError> {
-    for row in rows {
-        let sql = "DELETE FROM events_unknown WHERE name = $1";
-        store::execute(connection, sql, [row.key.as_str().into()]).await?;
+    async fn forget(
+        &self,
+        connection: &impl ConnectionTrait,
+        rows: &[Row],
+    ) -> Result<(), StoreError> {
+        for row in rows {
+            let sql = "DELETE FROM events_unknown WHERE name = $1";
+            store::execute(connection, sql, [self.of.name(&row.key).into()]).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn milliseconds(span: Duration) -> i64 {
@@ -147,17 +189,18 @@ fn milliseconds(span: Duration) -> i64 {
 }
 
 /// The time so long before.
-pub(super) fn before(now: DateTime<Utc>, span: Duration) -> i64 {
+pub(crate) fn before(now: DateTime<Utc>, span: Duration) -> i64 {
     now.timestamp_millis().saturating_sub(milliseconds(span))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_LOOK, LOOK, Memory, Row, milliseconds};
+    use super::{Keys, LAST_LOOK, LOOK, Memory, Row, milliseconds};
 
     #[test]
     fn one_of_all_workers_looks_once_an_hour() {
         let last = |ago: i64| Memory {
+            of: Keys::Jobs,
             rows: vec![Row {
                 key: LAST_LOOK.to_owned(),
                 unknown_for: 0,
@@ -169,7 +212,26 @@ mod tests {
         assert!(!last(hour - 1).wants_look());
         assert!(last(hour).wants_look());
         assert!(last(-hour).wants_look(), "that clock was ahead");
-        let rows = Vec::new();
-        assert!(Memory { rows, now: 0 }.wants_look(), "nobody has");
+        let none = Memory {
+            rows: Vec::new(),
+            ..last(0)
+        };
+        assert!(none.wants_look(), "nobody has");
+    }
+
+    #[test]
+    fn jobs_and_items_are_looked_for_by_themselves() {
+        for key in [LAST_LOOK, "order.paid\n1"] {
+            for of in [Keys::Jobs, Keys::Items] {
+                let name = of.name(key);
+                assert_eq!(of.key(&name), Some(key));
+                let other = if of == Keys::Jobs {
+                    Keys::Items
+                } else {
+                    Keys::Jobs
+                };
+                assert_eq!(other.key(&name), None);
+            }
+        }
     }
 }

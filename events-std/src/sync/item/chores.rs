@@ -1,17 +1,20 @@
 //! What a worker that runs items does beside them: it reconciles the runs whose last item has ended, and fails items
 //! that nobody knows. Listeners run in both, so that both are runs of the worker, which it does not wait for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use events_core::BoxFuture;
-use sea_orm::DbBackend;
+use sea_orm::{DatabaseConnection, DbBackend};
 
 use super::end::{EndedItem, ItemEnd, write};
 use crate::integration::{Integrations, Within};
-use crate::queue::{Hanging, Hold, Taken, UNKNOWN_AFTER};
+use crate::queue::{
+    Hanging, Hold, Keys, LOOK as LOOK_FOR_UNKNOWN, Memory, Taken, UNKNOWN_AFTER, before,
+};
 use crate::store::{self, StoreError};
 use crate::sync::{SyncItemError, SyncItemErrorKind, SyncRunError};
 
@@ -95,11 +98,26 @@ impl Chores {
         taken
     }
 
-    /// Looks for items that have been due for [`UNKNOWN_AFTER`] and that no live worker knows.
-    pub(super) fn tend(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>> {
+    /// Looks for items that no live worker knows, as is done for jobs: they and their event have waited for
+    /// [`UNKNOWN_AFTER`]. `known` are the events that this worker has.
+    pub(super) fn tend<'t>(
+        &'t self,
+        known: &'t [String],
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'t, Result<bool, StoreError>> {
         Box::pin(async move {
-            let reader = self.integrations.store().reader();
-            if !unknown(reader, now, 1).await?.is_empty() {
+            let store = self.integrations.store();
+            let mut memory = Memory::read(store, Keys::Items, now).await?;
+            let is_known = |key: &str| known.iter().any(|known| known == key);
+            memory.forget_known(store, is_known).await?;
+            if memory.wants_look() {
+                let found = unknown_events(store.reader(), now).await?;
+                memory.note(store, found).await?;
+            }
+            if !unknown(store.reader(), &memory.ripe(), now, 1)
+                .await?
+                .is_empty()
+            {
                 self.failing_unknown.due.store(true, Ordering::Release);
             }
             Ok(false)
@@ -148,7 +166,9 @@ async fn fail_all_unknown(integrations: Integrations, running: Running) {
 /// Fails items that no worker knows; how many there were.
 async fn fail_some_unknown(integrations: &Integrations) -> Result<usize, SyncRunError> {
     let now = integrations.events().now();
-    let found = unknown(integrations.store().reader(), now, BATCH).await?;
+    let store = integrations.store();
+    let memory = Memory::read(store, Keys::Items, now).await?;
+    let found = unknown(store.reader(), &memory.ripe(), now, BATCH).await?;
     for id in &found {
         integrations
             .transaction(async |tx| fail_unknown(&integrations.within(tx), *id).await)
@@ -163,7 +183,7 @@ async fn fail_some_unknown(integrations: &Integrations) -> Result<usize, SyncRun
 async fn fail_unknown(within: &Within<'_>, id: i64) -> Result<(), SyncRunError> {
     let sql = "UPDATE events_sync_items SET state = 1, fence = fence + 1 WHERE id = $1 AND state = 0 AND run_at < $2 \
                RETURNING fence, run_id, integration_id";
-    let values = [id.into(), store::time(before(within.now()))];
+    let values = [id.into(), before(within.now(), UNKNOWN_AFTER).into()];
     let Some(row) = store::row(within.tx(), sql, values).await? else {
         return Ok(());
     };
@@ -181,29 +201,72 @@ async fn fail_unknown(within: &Within<'_>, id: i64) -> Result<(), SyncRunError> 
     Ok(())
 }
 
-fn before(now: DateTime<Utc>) -> DateTime<Utc> {
-    now - TimeDelta::from_std(UNKNOWN_AFTER).unwrap_or(TimeDelta::MAX)
+/// The events, each as workers name it, of items that have been due for a while and that no live worker knows.
+async fn unknown_events(
+    connection: &DatabaseConnection,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let backend = connection.get_database_backend();
+    let sql = of_unknown(backend, &format!("DISTINCT {}", event_of(backend)), "");
+    let values = [before(now, LOOK_FOR_UNKNOWN).into()];
+    let rows = store::rows(connection, sql, values).await?;
+    let found = rows.iter().map(|row| row.try_get_by_index(0));
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
-/// Items that have been due for too long, and that no live worker knows.
+/// Items of these events that have been due for too long, and that no live worker knows.
 async fn unknown(
-    connection: &sea_orm::DatabaseConnection,
+    connection: &DatabaseConnection,
+    events: &[&str],
     now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
-    let (texts, newline) = if connection.get_database_backend() == DbBackend::Postgres {
-        ("SELECT json_array_elements_text(w.claims::json)", "E'\\n'")
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = connection.get_database_backend();
+    let texts = if backend == DbBackend::Postgres {
+        "SELECT json_array_elements_text($2::json)"
     } else {
-        ("SELECT value FROM json_each(w.claims)", "char(10)")
+        "SELECT value FROM json_each($2)"
+    };
+    let only = format!("AND {} IN ({texts})", event_of(backend));
+    let sql = format!("{} LIMIT {limit}", of_unknown(backend, "i.id", &only));
+    let events = serde_json::Value::from(events).to_string();
+    let values = [before(now, UNKNOWN_AFTER).into(), events.into()];
+    let rows = store::rows(connection, sql, values).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.push(row.try_get_by_index(0)?);
+    }
+    Ok(found)
+}
+
+/// The event and version of an item, as workers name them.
+fn event_of(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres {
+        "i.event_name || E'\n' || i.version"
+    } else {
+        "i.event_name || char(10) || i.version"
+    }
+}
+
+/// What is selected of the items that were due before `$1` and that no live worker knows.
+fn of_unknown(backend: DbBackend, what: &str, only: &str) -> String {
+    let texts = if backend == DbBackend::Postgres {
+        "SELECT json_array_elements_text(w.claims::json)"
+    } else {
+        "SELECT value FROM json_each(w.claims)"
     };
     let unknown = format!(
-        "i.state = 0 AND i.run_at < $1 AND NOT EXISTS (SELECT 1 FROM events_workers AS w \
-         WHERE i.event_name || {newline} || i.version IN ({texts}))"
+        "i.state = 0 AND i.run_at < $1 {only} AND NOT EXISTS (SELECT 1 FROM events_workers AS w \
+         WHERE {} IN ({texts}))",
+        event_of(backend)
     );
     // Along the runs, by the two indexes: an item of a run that is enumerated waits for nobody.
     let of = |runs: &str| {
         format!(
-            "SELECT i.id FROM events_sync_runs AS r JOIN events_sync_items AS i ON i.run_id = r.id \
+            "SELECT {what} FROM events_sync_runs AS r JOIN events_sync_items AS i ON i.run_id = r.id \
              WHERE {runs} AND {unknown}"
         )
     };
@@ -211,11 +274,5 @@ async fn unknown(
         of("r.state <> 2 AND r.state = 1"),
         of("r.reconcile_due AND r.state = 2"),
     );
-    let sql = format!("{open} UNION ALL {late} LIMIT {limit}");
-    let rows = store::rows(connection, sql, [store::time(before(now))]).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        found.push(row.try_get_by_index(0)?);
-    }
-    Ok(found)
+    format!("{open} UNION ALL {late}")
 }

@@ -357,6 +357,6 @@ impl Source for Items {
     }
 
     fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>> {
-        Box::pin(self.chores.tend(turn.now))
+        self.chores.tend(&self.keys, turn.now)
     }
 }

@@ -4,6 +4,19 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// Lets an error be shown by `Debug` as its text: so `unwrap`, and a `main` that returns it, say what to do.
+macro_rules! debug_as_text {
+    ($error:ty) => {
+        impl ::std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+pub(crate) use debug_as_text;
+
 /// A text that is none of the words that were expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is none of {known}")]

@@ -14,7 +14,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// The span of every attempt links to the dispatch that made the job, and is a child of it, so that the sampler decides
 /// once for both (as the semantic conventions for messaging allow). The `tracestate` travels too.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::Events;
 /// use events_std::OpenTelemetry;
 ///

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use clap::Parser;
 use events_core::{Events, ManualClock};
-use events_std::{EncryptionKey, HealthThresholds, Integrations, IntegrationsBuilder, Store};
+use events_std::{
+    EncryptionKey, HealthThresholds, Integrations, IntegrationsBuilder, Store, StoreOptions,
+};
 use helpdesk_listeners::Timeline;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -33,8 +35,8 @@ struct Args {
     #[expect(clippy::option_option, reason = "an option whose value may be missing")]
     deliveries: Option<Option<PathBuf>>,
 
-    /// Where everything is kept, `sqlite:FILE` or `postgres://..`; a file of this run's own unless given, which it
-    /// removes at its end.
+    /// Where everything is kept, `sqlite:FILE` or `postgres://..`. The story and the deliveries have a file of their own
+    /// unless one is given, and remove it at their end; subcommands need one.
     #[arg(long, value_name = "ADDRESS", global = true)]
     store: Option<String>,
 
@@ -87,7 +89,10 @@ async fn start(args: Args) -> Result<(), Error> {
 }
 
 async fn run(address: &str, args: Args) -> Result<(), Error> {
-    let store = Store::connect(address).await?;
+    // An operator who mistypes the file's name should not find a new, empty one.
+    let operates = matches!(args.command, Some(Command::Operate(_)));
+    let store = StoreOptions::new(address).create_if_missing(!operates);
+    let store = store.connect().await?;
     match (args.command, args.deliveries) {
         (Some(Command::Serve(args)), _) => {
             let app = App::open(&store, Time::Real, Timeline::silent())?;

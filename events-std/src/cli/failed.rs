@@ -22,7 +22,7 @@ pub(super) enum FailedCommand {
     List(ListArgs),
     /// Show one with its payload and its whole error
     Show(ShowArgs),
-    /// Give them all their attempts again, due at once
+    /// Give jobs all their attempts again, due at once: those that are named, or all that a filter lets through
     Retry(RetryArgs),
     /// Delete those that are named
     Forget(ForgetArgs),

@@ -8,6 +8,8 @@ mod failed;
 mod follow;
 mod integrations;
 mod items;
+mod jobs;
+mod mount;
 #[cfg(feature = "oauth-loopback")]
 mod oauth;
 mod queue;
@@ -19,7 +21,7 @@ mod work;
 
 use std::io::{self, Write};
 
-use clap::{ArgMatches, FromArgMatches, Subcommand};
+use clap::Subcommand;
 use events_core::Events;
 use serde::Serialize;
 
@@ -29,23 +31,23 @@ use crate::queue::operate::JobId;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncRunError;
 
-use failed::FailedCommand;
 use integrations::IntegrationsCommand;
 use items::ItemsCommand;
+use jobs::JobsAction;
+pub use jobs::JobsCommand;
+use mount::mounts;
 #[cfg(feature = "oauth-loopback")]
 use oauth::OAuthCommand;
-use queue::QueueCommand;
 use sync::SyncCommand;
 #[cfg(feature = "webhooks")]
 use webhooks::WebhooksCommand;
-use work::WorkArgs;
 
 /// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`; and
 /// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim` and, with
 /// the feature `webhooks`, `webhooks list|show|replay|recover`, with `oauth`, `oauth status|refresh|revoke`. Each has `--json`; no secret is ever shown.
 ///
 /// Those of integrations ask for [`Integrations`] as a state of the dispatcher, and `work` runs the
-/// items of sync runs too where it has one.
+/// items of sync runs too where it has one. A program without integrations mounts [`JobsCommand`].
 ///
 /// A program mounts it beside its own subcommands:
 ///
@@ -86,14 +88,8 @@ pub struct Command(Action);
 // Not documented: what stands on a subcommand's type would become the help of the program that mounts it.
 #[derive(Clone, Debug, Subcommand)]
 enum Action {
-    /// Run queued listeners, until stopped by Ctrl-C or a termination signal
-    Work(WorkArgs),
-    /// Look at the jobs that have failed for good, and decide about them
-    #[command(subcommand)]
-    Failed(FailedCommand),
-    /// See how the queues stand
-    #[command(subcommand)]
-    Queue(QueueCommand),
+    #[command(flatten)]
+    Jobs(JobsAction),
     /// See which integrations there are, and how well they work
     #[command(subcommand)]
     Integrations(IntegrationsCommand),
@@ -112,40 +108,12 @@ enum Action {
     #[command(subcommand)]
     #[command(name = "oauth")]
     OAuth(OAuthCommand),
-    /// Bring the tables of the store up to date
-    Migrate {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
-impl FromArgMatches for Command {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Action::from_arg_matches(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.0.update_from_arg_matches(matches)
-    }
-}
-
-impl Subcommand for Command {
-    fn augment_subcommands(command: clap::Command) -> clap::Command {
-        Action::augment_subcommands(command)
-    }
-
-    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
-        Action::augment_subcommands_for_update(command)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        Action::has_subcommand(name)
-    }
-}
+mounts!(Command, Action);
 
 /// Why a command failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
     /// The store failed.
@@ -195,6 +163,8 @@ pub enum CommandError {
     Output(#[from] io::Error),
 }
 
+crate::error::debug_as_text!(CommandError);
+
 fn listed(ids: &[JobId]) -> String {
     let ids: Vec<String> = ids.iter().map(JobId::to_string).collect();
     ids.join(", ")
@@ -218,10 +188,7 @@ impl Command {
     ///
     /// `work` and `sync run`, if the runtime is built without `enable_io` (`enable_all` has it).
     pub async fn run(self, store: &Store, events: &Events) -> Result<(), CommandError> {
-        match self.run_to(store, events, &mut io::stdout()).await {
-            Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            ended => ended,
-        }
+        unless_unread(self.run_to(store, events, &mut io::stdout()).await)
     }
 
     /// As [`run`](Self::run), printing elsewhere.
@@ -240,9 +207,7 @@ impl Command {
         output: &mut (impl Write + Send),
     ) -> Result<(), CommandError> {
         match self.0 {
-            Action::Work(args) => args.run(store, events, output).await,
-            Action::Failed(command) => command.run(store, events, output).await,
-            Action::Queue(command) => command.run(store, events, output).await,
+            Action::Jobs(action) => action.run(store, events, output).await,
             Action::Integrations(command) => command.run(&integrations_of(events)?, output).await,
             Action::Sync(command) => command.run(&integrations_of(events)?, events, output).await,
             Action::Items(command) => command.run(&integrations_of(events)?, output).await,
@@ -256,16 +221,15 @@ impl Command {
                 let (integrations, now) = (integrations_of(events)?, events.now());
                 command.run(&integrations, now, output).await
             }
-            Action::Migrate { json } => {
-                store.migrate().await?;
-                if json {
-                    write_json(output, &serde_json::json!({ "up_to_date": true }))
-                } else {
-                    writeln!(output, "the tables are up to date")?;
-                    Ok(())
-                }
-            }
         }
+    }
+}
+
+/// A reader that closes the output early is no failure.
+fn unless_unread(ended: Result<(), CommandError>) -> Result<(), CommandError> {
+    match ended {
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        ended => ended,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Asking a provider whether it is well.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -26,9 +27,8 @@ pub trait HealthCheck: Provider {
 }
 
 /// Why an integration does not work, and whose failure it is: only one [upstream](FailureClass::Upstream) counts against
-/// its health.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
+/// its health. Any error becomes one by `?`.
+#[derive(Debug)]
 pub struct CheckFailure {
     /// Whose failure it is.
     pub class: FailureClass,
@@ -48,6 +48,12 @@ impl CheckFailure {
     /// The provider's failure.
     pub fn upstream(error: impl Into<BoxError>) -> Self {
         Self::new(FailureClass::Upstream, error)
+    }
+}
+
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
     }
 }
 

@@ -87,7 +87,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Why credentials do not fit. It tells nothing of their values.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
     /// Credentials are values by name.
@@ -102,6 +102,8 @@ pub enum CredentialsError {
         reason: String,
     },
 }
+
+crate::error::debug_as_text!(CredentialsError);
 
 /// The error of a read, without what it cites: serde's messages hold the values that they complain of.
 pub(super) fn unfit(wanted: &'static str, error: &serde_json::Error) -> CredentialsError {

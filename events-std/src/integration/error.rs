@@ -7,7 +7,7 @@ use super::{CredentialsError, StartError};
 use crate::store::{EncryptionError, StoreError};
 
 /// What can go wrong with integrations. It never holds a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum IntegrationError {
     /// The database failed, or the task has a transaction open that the call must be made `within`.
@@ -50,6 +50,8 @@ pub enum IntegrationError {
     #[error(transparent)]
     Start(#[from] StartError),
 }
+
+crate::error::debug_as_text!(IntegrationError);
 
 impl From<DbErr> for IntegrationError {
     fn from(error: DbErr) -> Self {

@@ -3,8 +3,10 @@
 use std::fmt;
 
 /// Everything that is wrong with an engine: see [`IntegrationsBuilder::build`](crate::IntegrationsBuilder::build).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StartError(Vec<StartFault>);
+
+crate::error::debug_as_text!(StartError);
 
 impl StartError {
     pub(super) fn unless_empty(faults: Vec<StartFault>) -> Result<(), Self> {

@@ -8,7 +8,7 @@ use crate::integration::IntegrationError;
 use crate::store::StoreError;
 
 /// What can go wrong with the tokens of an integration. It holds none of them.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OAuthError {
     /// The integration could not be read or written, its provider has no `OAuth`, or the database failed.
@@ -44,6 +44,8 @@ pub enum OAuthError {
     #[error("the provider's code panicked")]
     Panicked,
 }
+
+crate::error::debug_as_text!(OAuthError);
 
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {

@@ -111,7 +111,7 @@ fn is_page(page: &str) -> bool {
 }
 
 /// Why there are no routes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoutesError {
     /// The engine does not know the address of the callback.
@@ -135,6 +135,8 @@ pub enum RoutesError {
     )]
     Page(String),
 }
+
+crate::error::debug_as_text!(RoutesError);
 
 impl IntegrationsBuilder {
     /// Where authorization servers send people back to, and which pages of the application they go on to.

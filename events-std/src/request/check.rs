@@ -1,6 +1,8 @@
 //! Asking a provider whether it is well, and recording what it says. It stands here, above the requests, since most
 //! providers ask by one, which has been recorded already.
 
+use events_core::BoxError;
+
 use crate::error::sources;
 use crate::integration::{
     CheckFailure, ErasedHealthCheck, FailureClass, Integration, IntegrationError, Integrations,
@@ -54,10 +56,15 @@ fn is_recorded(failure: &CheckFailure, id: i64) -> bool {
         .any(|failed| failed.request().integration_id == id)
 }
 
-/// What a failed request says of the provider: of its class, or of an unknown one where no attempt was made.
-impl From<RequestError> for CheckFailure {
-    fn from(error: RequestError) -> Self {
-        let class = error.class().unwrap_or(FailureClass::Unknown);
-        Self::new(class, error)
+// It is not an error itself: only so can every error become one.
+/// Any error becomes one by `?`: of the class of the failed [request](Integrations::request) that stands in its chain of
+/// sources, or else of an [unknown](FailureClass::Unknown) one.
+impl<E: Into<BoxError>> From<E> for CheckFailure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let class = sources(&*error)
+            .filter_map(|error| error.downcast_ref::<RequestError>())
+            .find_map(RequestError::class);
+        Self::new(class.unwrap_or(FailureClass::Unknown), error)
     }
 }

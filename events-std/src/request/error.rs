@@ -15,7 +15,7 @@ use crate::integration::{FailureClass, IntegrationError};
 /// item.
 ///
 /// Its texts hold no secrets; the client's own error, behind [`FailedRequest::cause`], may.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The last attempt failed, and there was no other.
@@ -42,6 +42,8 @@ pub enum RequestError {
     #[error("the body cannot be written as JSON: {0}")]
     Body(#[source] serde_json::Error),
 }
+
+crate::error::debug_as_text!(RequestError);
 
 impl RequestError {
     /// The last attempt, if one was made and failed.

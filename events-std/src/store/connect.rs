@@ -32,17 +32,20 @@ pub struct StoreOptions {
     pub(super) durability: Durability,
     pub(super) connections: u32,
     pub(super) busy_timeout: Duration,
+    pub(super) create: bool,
     migrate: bool,
 }
 
 impl StoreOptions {
-    /// The defaults: commits survive a loss of power, 8 connections, a wait of 5 s for SQLite's lock, migrations run.
+    /// The defaults: commits survive a loss of power, 8 connections, a wait of 5 s for SQLite's lock, a SQLite file is made
+    /// if it is missing, migrations run.
     pub fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
             durability: Durability::default(),
             connections: 8,
             busy_timeout: Duration::from_secs(5),
+            create: true,
             migrate: true,
         }
     }
@@ -64,6 +67,13 @@ impl StoreOptions {
     /// counts.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
+        self
+    }
+
+    /// Whether a SQLite file is made if it is missing, `true` unless given. With `false` that is an error, as an operator's
+    /// program wants it whose address may be mistyped.
+    pub fn create_if_missing(mut self, create: bool) -> Self {
+        self.create = create;
         self
     }
 
@@ -109,22 +119,21 @@ impl StoreOptions {
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => super::postgres::open(self).await,
             #[cfg(not(feature = "sqlite"))]
-            "sqlite" => Err(self.unknown(", and build with the feature `sqlite`")),
+            "sqlite" => Err(StoreError::NoDriver("sqlite")),
             #[cfg(not(feature = "postgres"))]
-            "postgres" | "postgresql" => {
-                Err(self.unknown(", and build with the feature `postgres`"))
-            }
-            _ => Err(self.unknown("")),
+            "postgres" | "postgresql" => Err(StoreError::NoDriver("postgres")),
+            _ => Err(StoreError::UnknownAddress(self.scheme())),
         }
     }
 
     /// Only the scheme is shown: anything after it may be a password.
-    fn unknown(&self, hint: &'static str) -> StoreError {
-        let scheme = match self.url.split_once(':') {
-            Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => scheme,
-            _ => "",
-        };
-        StoreError::UnknownAddress(format!("{scheme}.."), hint)
+    fn scheme(&self) -> String {
+        match self.url.split_once(':') {
+            Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                format!("begins with `{scheme}:`")
+            }
+            _ => "has no scheme".to_owned(),
+        }
     }
 }
 
@@ -145,6 +154,7 @@ impl fmt::Debug for StoreOptions {
             .field("durability", &self.durability)
             .field("connections", &self.connections)
             .field("busy_timeout", &self.busy_timeout)
+            .field("create_if_missing", &self.create)
             .field("migrate", &self.migrate)
             .finish_non_exhaustive()
     }

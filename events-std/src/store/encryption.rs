@@ -93,7 +93,7 @@ fn hex(id: &[u8]) -> String {
 }
 
 /// What can go wrong with secrets at rest. It tells nothing of them.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptionError {
     /// A text is not a key.
@@ -119,6 +119,8 @@ pub enum EncryptionError {
     #[error("the credentials could not be encrypted")]
     Failed,
 }
+
+crate::error::debug_as_text!(EncryptionError);
 
 /// The keys of one engine: the current one encrypts, all decrypt.
 #[derive(Debug, Default)]

@@ -6,14 +6,19 @@ use std::time::Duration;
 use sea_orm::{DbBackend, DbErr};
 
 /// What can go wrong with the database.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The address, of which this says the scheme, names no database that this build knows.
+    /// The address names no database that is known. It may hold a password, so this tells of its scheme alone.
     #[error(
-        "`{0}` begins the address of no known database: write `sqlite:FILE`, `sqlite::memory:` or `postgres://..`{1}"
+        "the address of the database {0}: write `sqlite:FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE`"
     )]
-    UnknownAddress(String, &'static str),
+    UnknownAddress(String),
+    /// The address is of a database whose driver this program was built without.
+    #[error(
+        "this program was built without the driver for `{0}`: enable the feature `{0}` of `events-std`"
+    )]
+    NoDriver(&'static str),
     /// A connection does not have a setting that the store relies on.
     #[error(
         "the connection has {setting} = {found}, but {wanted} was asked for: does the file lie on a network share, or does another program change it?"
@@ -98,3 +103,5 @@ pub enum StoreError {
     #[error("the commit was interrupted: the runtime is shutting down")]
     Interrupted,
 }
+
+crate::error::debug_as_text!(StoreError);

@@ -31,11 +31,13 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
         Durability::PowerLoss => SqliteSynchronous::Full,
         Durability::ProcessDeath => SqliteSynchronous::Normal,
     };
+    // `mode=rw` says the same, as in SQLite's own addresses.
+    let create = options.create && !options.url.split(['?', '&']).any(|part| part == "mode=rw");
     let connect = options
         .url
         .parse::<SqliteConnectOptions>()
         .map_err(failed)?
-        .create_if_missing(true)
+        .create_if_missing(create)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
         .journal_mode(SqliteJournalMode::Wal)
@@ -83,7 +85,7 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
                 Box::pin(async move { Ok(sound) })
             })
     };
-    let writer = first(pool(1, wanted), &connect, options.busy_timeout).await?;
+    let writer = first(pool(1, wanted), &connect, create, options.busy_timeout).await?;
     let file = path.as_deref().and_then(OpenFile::at);
     if let Some(file) = &file {
         // Nothing else sets it.
@@ -104,7 +106,7 @@ pub(super) async fn open(options: &StoreOptions) -> Result<Opened, StoreError> {
             ..wanted
         };
         let pool = pool(options.connections, wanted);
-        let reader = first(pool, &connect, options.busy_timeout).await?;
+        let reader = first(pool, &connect, false, options.busy_timeout).await?;
         SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)
     };
     Ok(Opened {
@@ -132,6 +134,7 @@ fn is_of(opened: &OnceLock<OpenFile>) -> Result<(), sqlx::Error> {
 async fn first(
     pool: SqlitePoolOptions,
     connect: &SqliteConnectOptions,
+    create: bool,
     at_most: Duration,
 ) -> Result<SqlitePool, StoreError> {
     let start = Instant::now();
@@ -140,7 +143,7 @@ async fn first(
             Err(error) if is_busy(&error) && start.elapsed() < at_most => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            Err(error) => return Err(not_opened(error, connect.get_filename())),
+            Err(error) => return Err(not_opened(error, connect.get_filename(), create)),
             Ok(pool) => return Ok(pool),
         }
     }
@@ -157,13 +160,16 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
 }
 
 /// What is wrong with a file that cannot be opened, and what to do.
-fn not_opened(error: sqlx::Error, path: &Path) -> StoreError {
+fn not_opened(error: sqlx::Error, path: &Path, create: bool) -> StoreError {
     let folder = path.parent();
     let hint = match primary_code(&error) {
         _ if path.is_dir() => "it is a folder: name a file in it",
         // CANTOPEN
         Some(14) if folder.is_some_and(|folder| !folder.exists()) => {
             "its folder does not exist: make it, or name the file from another working directory"
+        }
+        Some(14) if !create && !path.exists() => {
+            "there is no such file, and this program makes none: name the right one"
         }
         // PERM, READONLY, CANTOPEN
         Some(3 | 8 | 14) => {

@@ -26,12 +26,6 @@ impl SyncError {
         Self(text.into().into())
     }
 
-    /// Of an error that is boxed already.
-    #[must_use]
-    pub fn boxed(error: BoxError) -> Self {
-        Self(error)
-    }
-
     /// The error behind it.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
@@ -45,8 +39,8 @@ impl SyncError {
     }
 }
 
-// It is not an error itself: only so can every error become one.
-impl<E: Error + Send + Sync + 'static> From<E> for SyncError {
+// It is not an error itself: only so can every error become one, a boxed one and a text too.
+impl<E: Into<BoxError>> From<E> for SyncError {
     fn from(error: E) -> Self {
         Self(error.into())
     }

@@ -7,7 +7,7 @@ use crate::integration::IntegrationError;
 use crate::store::StoreError;
 
 /// What can go wrong with sync runs and their items.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncRunError {
     /// The integration could not be read or written, or the database failed.
@@ -28,6 +28,8 @@ pub enum SyncRunError {
         status: ItemStatus,
     },
 }
+
+crate::error::debug_as_text!(SyncRunError);
 
 impl From<StoreError> for SyncRunError {
     fn from(error: StoreError) -> Self {

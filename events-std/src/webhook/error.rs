@@ -7,7 +7,7 @@ use crate::integration::IntegrationError;
 use crate::store::StoreError;
 
 /// What can go wrong with stored deliveries.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
     /// The integration could not be read or written, or the database failed.
@@ -28,6 +28,8 @@ pub enum WebhookError {
     },
 }
 
+crate::error::debug_as_text!(WebhookError);
+
 impl From<StoreError> for WebhookError {
     fn from(error: StoreError) -> Self {
         Self::Integration(error.into())
@@ -41,7 +43,7 @@ impl From<DbErr> for WebhookError {
 }
 
 /// Why there are no routes: what they accept would never be processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoutesError {
     /// The dispatcher does not have the listener that processes deliveries.
@@ -51,3 +53,5 @@ pub enum RoutesError {
     )]
     NoProcessing,
 }
+
+crate::error::debug_as_text!(RoutesError);

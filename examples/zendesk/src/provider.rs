@@ -5,8 +5,8 @@ use std::time::Duration;
 use events_core::BoxError;
 use events_std::oauth::OAuthClient;
 use events_std::{
-    CheckFailure, FailureClass, HealthCheck, Integration, Integrations, OAuth, Provider,
-    ScheduledSync, SyncError, SyncSession, provider,
+    CheckFailure, HealthCheck, Integration, Integrations, OAuth, Provider, ScheduledSync,
+    SyncError, SyncSession, provider,
 };
 use serde::{Deserialize, Serialize};
 
@@ -128,11 +128,9 @@ impl ScheduledSync for Zendesk {
 
 impl HealthCheck for Zendesk {
     async fn check(&self, integration: &Integration) -> Result<(), CheckFailure> {
-        let ours = |error: ZendeskError| CheckFailure::new(FailureClass::Client, error);
-        let integrations = Integrations::current().map_err(|error| ours(error.into()))?;
-        let zendesk = self.client(&integrations, integration).map_err(ours)?;
-        let token = integrations.access_token(integration.id).await;
-        let token = token.map_err(|error| ours(error.into()))?;
+        let integrations = Integrations::current()?;
+        let zendesk = self.client(&integrations, integration)?;
+        let token = integrations.access_token(integration.id).await?;
         zendesk.me(&token).await
     }
 }

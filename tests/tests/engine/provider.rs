@@ -35,11 +35,10 @@ impl ScheduledSync for Asks {
 
 impl HealthCheck for Asks {
     async fn check(&self, integration: &Integration) -> Result<(), CheckFailure> {
-        let found = count().await.map_err(CheckFailure::upstream)?;
+        let found = count().await?;
         // What it writes goes through the dispatcher of whoever asked.
-        let engine = Integrations::current().map_err(CheckFailure::upstream)?;
-        let marked = engine.mark_synced(integration.id).await;
-        marked.map_err(CheckFailure::upstream)?;
+        let engine = Integrations::current()?;
+        engine.mark_synced(integration.id).await?;
         Err(CheckFailure::new(
             FailureClass::Client,
             format!("{found} found"),

@@ -1,7 +1,7 @@
 //! The subcommands, as an app mounts them.
 
 use clap::Parser;
-use events_std::cli::{Command, CommandError};
+use events_std::cli::{Command, CommandError, JobsCommand};
 use serde_json::{Value, json};
 
 use crate::kit::{Shop, on_every_database};
@@ -90,6 +90,37 @@ fn an_app_mounts_them_beside_its_own() {
     ] {
         parse(line).expect(line);
     }
+}
+
+/// A warehouse
+#[derive(Parser)]
+struct WithoutIntegrations {
+    #[command(subcommand)]
+    command: JobsCommand,
+}
+
+#[test]
+fn an_app_without_integrations_mounts_those_about_jobs_alone() {
+    let help = WithoutIntegrations::try_parse_from(["warehouse", "--help"]);
+    let help = help.err().expect("its help").to_string();
+    for name in ["work", "failed", "queue", "migrate"] {
+        assert!(help.contains(&format!("\n  {name} ")), "{help}");
+    }
+    for name in ["integrations", "sync", "items", "webhooks", "oauth"] {
+        assert!(!help.contains(&format!("\n  {name} ")), "{help}");
+    }
+    on_every_database(async |shop: Shop| {
+        shop.failed_orders(1).await;
+        shop.repair();
+        for line in [
+            ["warehouse", "failed", "retry", "--all"].as_slice(),
+            &["warehouse", "work", "--drain"],
+        ] {
+            let command = WithoutIntegrations::try_parse_from(line).unwrap().command;
+            command.run(&shop.store, &shop.events).await.unwrap();
+        }
+        assert_eq!(shop.states().await, [0, 0, 2, 0]);
+    });
 }
 
 #[test]

@@ -98,20 +98,36 @@ fn in_memory_it_is_one_connection() {
 fn an_address_of_no_known_database_is_named_by_its_scheme_alone() {
     on_runtime(async {
         for (address, scheme) in [
-            ("mysql://app:hush@host/db", "`mysql..`"),
-            ("mysql://host/db?password=hush", "`mysql..`"),
-            ("hush", "`..`"),
-            ("app/hush:hush@host", "`..`"),
+            ("mysql://app:hush@host/db", "begins with `mysql:`"),
+            ("mysql://host/db?password=hush", "begins with `mysql:`"),
+            ("hush", "has no scheme"),
+            ("app/hush:hush@host", "has no scheme"),
         ] {
             let error = Store::connect(address).await.unwrap_err();
             let (shown, debug) = (error.to_string(), format!("{error:?}"));
-            assert!(shown.starts_with(scheme), "{shown}");
+            assert!(shown.contains(scheme), "{shown}");
             assert!(shown.contains("write `sqlite:FILE`"), "{shown}");
             assert!(
                 !shown.contains("hush") && !debug.contains("hush"),
                 "{debug}"
             );
         }
+    });
+}
+
+#[test]
+fn a_file_is_made_only_where_it_may_be() {
+    let folder = Folder::new();
+    on_runtime(async {
+        let url = folder.url();
+        let none = StoreOptions::new(&url).create_if_missing(false);
+        for options in [none.clone(), StoreOptions::new(&format!("{url}?mode=rw"))] {
+            let error = options.connect().await.unwrap_err().to_string();
+            assert!(error.contains("there is no such file"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+        Store::connect(&url).await.unwrap().close().await.unwrap();
+        none.connect().await.unwrap();
     });
 }
 

@@ -152,7 +152,10 @@ fn credentials_are_seen_nowhere() {
             recorded.await.unwrap();
         }
         let (degraded, said) = integrations.check_health(id).await.unwrap();
-        shown.push(format!("{degraded:?} {}", text_of(&said.unwrap_err())));
+        shown.push(format!(
+            "{degraded:?} {}",
+            text_of(&*said.unwrap_err().error)
+        ));
         let started = integrations.run_to_end(id).await.unwrap();
         assert!(matches!(started, SyncStart::Enumerated(_)), "{started:?}");
         shown.push(format!("{started:?}"));

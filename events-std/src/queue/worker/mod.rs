@@ -88,7 +88,7 @@ pub struct Left {
 }
 
 /// Why a worker ended by itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// It could not enter itself in the store.
@@ -107,6 +107,8 @@ pub enum WorkerError {
     #[error("all {0} places are taken by listeners that hang: start the process anew")]
     AllAbandoned(usize),
 }
+
+crate::error::debug_as_text!(WorkerError);
 
 impl Worker {
     /// A worker of all queues, with 10 places, a grace time of 30 s, that keeps finished jobs for a day.

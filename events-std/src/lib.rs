@@ -73,7 +73,8 @@ pub use events_macros::provider;
 pub use integration::{
     CheckFailure, Credentials, CredentialsError, FailureClass, HealthCheck, HealthStatus,
     HealthThresholds, Integration, IntegrationCreated, IntegrationDisabled,
-    IntegrationHealthChanged, IntegrationSynced, NoCredentials, NoMetadata, Provider, RateLimit,
+    IntegrationHealthChanged, IntegrationSynced, MetadataError, NoCredentials, NoMetadata,
+    Provider, RateLimit,
 };
 #[cfg(feature = "store")]
 pub use integration::{

@@ -402,18 +402,18 @@ impl HealthArgs {
             (is_readable, std::cmp::Reverse(trouble), one.id)
         });
         if self.json {
-            return write_json(output, &health);
-        }
-        let text = health_text(&health, integrations.events().now());
-        output.write_all(text.as_bytes())?;
-        match said {
-            Some(Ok(())) => writeln!(output, "\nits provider says that it works")?,
-            Some(Err(text)) => {
-                writeln!(output, "\nits provider says: {}", on_one_line(&text))?;
+            write_json(output, &health)?;
+        } else {
+            let text = health_text(&health, integrations.events().now());
+            output.write_all(text.as_bytes())?;
+            if said == Some(Ok(())) {
+                writeln!(output, "\nits provider says that it works")?;
             }
-            None => {}
         }
-        Ok(())
+        match said {
+            Some(Err(text)) => Err(CommandError::NotWell(on_one_line(&text))),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod jobs;
 mod mount;
 #[cfg(feature = "oauth-loopback")]
 mod oauth;
+mod operations;
 mod queue;
 mod sync;
 mod text;
@@ -38,13 +39,14 @@ pub use jobs::JobsCommand;
 use mount::mounts;
 #[cfg(feature = "oauth-loopback")]
 use oauth::OAuthCommand;
+use operations::OperationsCommand;
 use sync::SyncCommand;
 #[cfg(feature = "webhooks")]
 use webhooks::WebhooksCommand;
 
 /// What an operator does with the store: `work`, `failed list|show|retry|forget|flush`, `queue stats` and `migrate`; and
-/// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim` and, with
-/// the feature `webhooks`, `webhooks list|show|replay|recover`, with `oauth`, `oauth status|refresh|revoke`. Each has `--json`; no secret is ever shown.
+/// with integrations: `integrations list|show|health`, `sync due|run|status`, `items failed|retry|skip|reclaim`,
+/// `operations list` and, with the feature `webhooks`, `webhooks list|show|replay|recover`, with `oauth`, `oauth status|refresh|revoke`. Each has `--json`; no secret is ever shown.
 ///
 /// Those of integrations ask for [`Integrations`] as a state of the dispatcher, and `work` runs the
 /// items of sync runs too where it has one. A program without integrations mounts [`JobsCommand`].
@@ -99,6 +101,9 @@ enum Action {
     /// Look at the items of sync runs that have failed, and decide about them
     #[command(subcommand)]
     Items(ItemsCommand),
+    /// See what integrations did, and what went wrong
+    #[command(subcommand)]
+    Operations(OperationsCommand),
     /// Look at the webhooks that were delivered, and have them processed again
     #[cfg(feature = "webhooks")]
     #[command(subcommand)]
@@ -128,6 +133,9 @@ pub enum CommandError {
     /// No sync was run, or it did not come to an end.
     #[error("not synced: {0}")]
     NotSynced(String),
+    /// The provider was asked whether the integration works, and said that it does not.
+    #[error("its provider says: {0}")]
+    NotWell(String),
     /// Items that were named are not there, or did not fail. What was asked for is done for all others.
     #[error("{}", .0.join("; "))]
     NotFailed(Vec<String>),
@@ -211,6 +219,7 @@ impl Command {
             Action::Integrations(command) => command.run(&integrations_of(events)?, output).await,
             Action::Sync(command) => command.run(&integrations_of(events)?, events, output).await,
             Action::Items(command) => command.run(&integrations_of(events)?, output).await,
+            Action::Operations(command) => command.run(&integrations_of(events)?, output).await,
             #[cfg(feature = "webhooks")]
             Action::Webhooks(command) => {
                 let (integrations, now) = (integrations_of(events)?, events.now());

@@ -132,20 +132,38 @@ struct Standing {
     #[serde(flatten)]
     progress: SyncProgress,
     duplicates: u64,
+    /// Why its enumeration failed.
+    error: Option<String>,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
 }
 
 impl Standing {
-    fn of(integration: &Integration, run: &SyncRun, progress: SyncProgress) -> Self {
-        Self {
+    async fn of(
+        integrations: &Integrations,
+        integration: &Integration,
+        run: &SyncRun,
+        progress: SyncProgress,
+    ) -> Result<Self, CommandError> {
+        let log = integrations.find_operation(run.log_id).await?;
+        Ok(Self {
             integration_id: integration.id,
             name: integration.name.clone(),
             run_id: run.id,
             progress,
             duplicates: run.duplicates,
+            error: log.and_then(|log| log.error),
             started_at: run.created_at,
             closed_at: run.closed_at,
+        })
+    }
+
+    /// How it stands, in a word.
+    fn state(&self) -> String {
+        if self.error.is_some() {
+            "failed".to_owned()
+        } else {
+            self.progress.state.to_string()
         }
     }
 }
@@ -163,7 +181,7 @@ async fn status(
     let mut standing = Vec::new();
     for InspectedIntegration { integration, .. } in &wanted {
         if let Some((run, progress)) = integrations.sync_status(integration.id).await? {
-            standing.push(Standing::of(integration, &run, progress));
+            standing.push(Standing::of(integrations, integration, &run, progress).await?);
         }
     }
     if json {
@@ -179,7 +197,7 @@ async fn status(
             one.integration_id.to_string(),
             one.name.clone(),
             one.run_id.to_string(),
-            one.progress.state.to_string(),
+            one.state(),
             since(Some(one.started_at), now),
             one.progress.enumerated.to_string(),
             one.progress.done.to_string(),
@@ -198,7 +216,15 @@ async fn status(
         Column::Number("FAILED"),
         Column::Number("LEFT"),
     ];
-    output.write_all(table(columns, rows).as_bytes())?;
+    let mut text = table(columns, rows);
+    let failed = standing
+        .iter()
+        .filter_map(|one| Some((one.run_id, one.error.as_ref()?)));
+    for (number, (run, error)) in failed.enumerate() {
+        let gap = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}run {run}: {}", on_one_line(error));
+    }
+    output.write_all(text.as_bytes())?;
     Ok(())
 }
 
@@ -266,7 +292,7 @@ impl Run {
                 ));
             }
         };
-        let standing = Standing::of(&found.integration, &run, progress);
+        let standing = Standing::of(integrations, &found.integration, &run, progress).await?;
         if self.json {
             return write_json(output, &standing);
         }

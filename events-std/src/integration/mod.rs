@@ -93,7 +93,7 @@ pub use provider::{
     Capability, LinkedProvider, NoCredentials, NoMetadata, Provider, RegisteredProvider,
 };
 pub use rate::RateLimit;
-pub use record::Integration;
+pub use record::{Integration, MetadataError};
 #[cfg(feature = "store")]
 pub(crate) use remember::Remembered;
 #[cfg(feature = "store")]

@@ -109,13 +109,30 @@ impl Integration {
     /// # Errors
     ///
     /// If it does not fit it.
-    pub fn metadata_of<P: Provider>(&self) -> Result<P::Metadata, serde_json::Error> {
-        match &self.metadata {
+    pub fn metadata_of<P: Provider>(&self) -> Result<P::Metadata, MetadataError> {
+        let read = match &self.metadata {
             Some(metadata) => P::Metadata::deserialize(metadata),
             None => P::Metadata::deserialize(&Value::Object(Map::new())),
-        }
+        };
+        read.map_err(|error| MetadataError {
+            wanted: std::any::type_name::<P::Metadata>(),
+            error,
+        })
     }
 }
+
+/// Why metadata does not fit.
+#[derive(thiserror::Error)]
+#[error(
+    "the metadata of the integration does not fit `{wanted}`: {error}; `NewIntegration::metadata` or an update gives it"
+)]
+pub struct MetadataError {
+    wanted: &'static str,
+    #[source]
+    error: serde_json::Error,
+}
+
+crate::error::debug_as_text!(MetadataError);
 
 impl Model for Integration {
     const NAME: &'static str = "integration";

@@ -112,8 +112,11 @@ impl StoreOptions {
     }
 
     async fn open(&self) -> Result<Opened, StoreError> {
-        let scheme = self.url.split(':').next().unwrap_or_default();
+        let (scheme, rest) = self.url.split_once(':').unwrap_or_default();
         match scheme {
+            "sqlite" if rest.trim_start_matches('/').is_empty() => {
+                Err(StoreError::UnknownAddress("names no file".to_owned()))
+            }
             #[cfg(feature = "sqlite")]
             "sqlite" => super::sqlite::open(self).await,
             #[cfg(feature = "postgres")]

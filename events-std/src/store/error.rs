@@ -42,6 +42,19 @@ pub enum StoreError {
         #[source]
         error: DbErr,
     },
+    /// Postgres cannot be reached.
+    #[error(
+        "Postgres cannot be reached at `{host}`, port {port}: is it running, is the address right, may this machine reach it? It says: {error}"
+    )]
+    Unreachable {
+        /// The host, or the folder of its socket.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The system's own error.
+        #[source]
+        error: std::io::Error,
+    },
     /// The SQLite file was deleted, moved or replaced while it was open: what is written now would be lost.
     #[error(
         "the database file `{}` was deleted, moved or replaced while this program had it open, so that nothing more is written: stop all programs that use it, put the right file there, together with its `-wal` file, and start them anew",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// One sync run of an integration. At most one is not closed.
@@ -100,10 +100,18 @@ pub struct SyncProgress {
     pub done: u64,
     /// How many failed.
     pub failed: u64,
-    /// Items that end in a second, since the enumeration ended.
+    /// Items that end in a second, since the enumeration ended; in JSON `items_per_second`.
+    #[serde(rename = "items_per_second")]
     pub rate: f64,
-    /// How long the rest will take at this rate. None while it enumerates, or nothing has ended.
+    /// How long the rest will take at this rate. None while it enumerates, or nothing has ended. In JSON
+    /// `estimate_seconds`.
+    #[serde(rename = "estimate_seconds", serialize_with = "seconds")]
     pub estimate: Option<Duration>,
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for it so")]
+fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
 impl SyncProgress {

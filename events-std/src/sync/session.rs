@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use events_core::{AnyEvent, BoxFuture, EncodeError, Event};
+use events_core::{AnyEvent, BoxFuture, Durable, EncodeError, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl SyncSession {
     /// # Errors
     ///
     /// As [`SyncItem::dispatch`].
-    pub async fn dispatch<E: Event + SyncItemEvent>(
+    pub async fn dispatch<E: Durable + SyncItemEvent>(
         &mut self,
         event: E,
     ) -> Result<(), SessionError> {
@@ -248,7 +248,7 @@ impl SyncItem<'_> {
     /// A sync that returns such an error fails, and starts over at its next turn. After a chunk that was not stored, or
     /// an item that was not taken because this future was dropped, nothing more is taken and the run fails, whatever
     /// the sync returns: the cursor must not pass items that are missing.
-    pub async fn dispatch<E: Event + SyncItemEvent>(self, event: E) -> Result<(), SessionError> {
+    pub async fn dispatch<E: Durable + SyncItemEvent>(self, event: E) -> Result<(), SessionError> {
         let erased: &dyn AnyEvent = &event;
         let (name, version) = (erased.name(), erased.version());
         let payload = erased.payload()?;

@@ -319,15 +319,51 @@ ID  PROVIDER  NAME   ACTIVE  HEALTH    FAILURES  LAST FAILED
             text.ends_with("\nits provider says that it works\n"),
             "{text}"
         );
-        let text = office.prints("integrations health 2 --check").await;
-        assert!(
-            text.ends_with("\nits provider says: upstream: 503\n"),
-            "{text}"
-        );
+        // A monitor that runs it sees that it failed.
+        let said = office.fails("integrations health 2 --check").await;
+        assert_eq!(said, "its provider says: upstream: 503");
         let shown = office.json("integrations health 2 --json").await;
         assert_eq!(shown[0]["consecutive_failures"], 2, "it was recorded");
-        let checked = office.json("integrations health 2 --check --json").await;
+        let (checked, ended) = office.run("integrations health 2 --check --json").await;
+        let checked: Value = serde_json::from_str(&checked).unwrap();
         assert_eq!(checked[0]["checked"], json!({ "Err": "upstream: 503" }));
+        assert!(matches!(ended, Err(CommandError::NotWell(_))));
+    });
+}
+
+#[test]
+fn a_sync_whose_provider_failed_says_so_afterwards() {
+    on_every_database(async |shop: Shop| {
+        let office = Office::open(shop).await;
+        office.fails("sync run 2").await;
+        let text = office.prints("sync status").await;
+        let row = text.lines().nth(1).unwrap();
+        assert!(row.contains("away") && row.contains("failed"), "{text}");
+        assert!(
+            text.ends_with("\n\nrun 1: the stock is\\u{1b} away\n"),
+            "{text}"
+        );
+        let status = office.json("sync status 2 --json").await;
+        assert_eq!(status[0]["error"], "the stock is\u{1b} away");
+        assert_eq!(status[0]["estimate_seconds"], 0.0);
+        assert_eq!(status[0]["items_per_second"], 0.0);
+
+        let line = "operations list --integration 2 --operation sync --status failed --limit 1";
+        let text = office.prints(line).await;
+        for part in [
+            "sync",
+            "failed",
+            "the stock is\\u{1b} away",
+            "\nmore: --before 1\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in\n{text}");
+        }
+        let listed = office.json(&format!("{line} --json")).await;
+        assert_eq!(listed[0]["error"], "the stock is\u{1b} away");
+        assert_eq!(
+            office.prints(&format!("{line} --before 1")).await,
+            "no operations\n"
+        );
     });
 }
 

@@ -101,6 +101,9 @@ fn an_address_of_no_known_database_is_named_by_its_scheme_alone() {
             ("mysql://app:hush@host/db", "begins with `mysql:`"),
             ("mysql://host/db?password=hush", "begins with `mysql:`"),
             ("hush", "has no scheme"),
+            ("sqlite", "has no scheme"),
+            ("sqlite:", "names no file"),
+            ("sqlite://", "names no file"),
             ("app/hush:hush@host", "has no scheme"),
         ] {
             let error = Store::connect(address).await.unwrap_err();
@@ -112,6 +115,23 @@ fn an_address_of_no_known_database_is_named_by_its_scheme_alone() {
                 "{debug}"
             );
         }
+    });
+}
+
+#[test]
+fn a_postgres_that_cannot_be_reached_is_named() {
+    // Nobody listens where somebody has just stopped to.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    on_runtime(async {
+        let url = format!("postgres://app@127.0.0.1:{port}/db");
+        let error = Store::connect(&url).await.unwrap_err().to_string();
+        let named = format!("cannot be reached at `127.0.0.1`, port {port}");
+        assert!(
+            error.contains(&named) && error.contains("refused"),
+            "{error}"
+        );
     });
 }
 

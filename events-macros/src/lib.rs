@@ -120,10 +120,10 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | option | |
 /// |---|---|
 /// | `queue`, `queue = "mail"` | Makes it one, of the default queue or of this one. |
-/// | `tries = 5` | Attempts at most. |
-/// | `backoff = "10s"`, `["10s", "1m"]` | The waits between attempts; the last repeats. |
+/// | `tries = 5` | Attempts at most; 3 unless given, or no bound but time where `retry_for` is given. |
+/// | `backoff = "10s"`, `["10s", "1m"]` | The waits between attempts; the last repeats. 10 s, 1 min and 5 min unless given. |
 /// | `jitter` | Each wait is drawn between half of it and the whole, so that what failed together is not tried again together. |
-/// | `timeout = "30s"` | How long one attempt may take. |
+/// | `timeout = "30s"` | How long one attempt may take; 1 min unless given, in a worker of `events-std`. |
 /// | `delay = "5m"` | How long the first attempt waits. |
 /// | `retry_for = "6h"` | How long after the dispatch an attempt may still start. |
 /// | `unique`, `unique = path` | An equal job that still waits makes this one superfluous. Equal is the payload, or what this `fn(&Event) -> impl Display` gives. |

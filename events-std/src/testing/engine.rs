@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use events_core::{Events, EventsBuilder, ManualClock};
 
 use super::TestRun;
@@ -116,14 +116,19 @@ impl TestEngineBuilder {
     async fn build(self) -> TestEngine {
         let store = Store::connect("sqlite::memory:").await;
         let store = store.unwrap_or_else(|error| panic!("no database in memory: {error}"));
-        let engine =
-            Integrations::builder(&store).encryption_key(EncryptionKey::from_bytes([7; 32]));
+        let clock = Arc::new(ManualClock::default());
+        let waits = clock.clone();
+        let engine = Integrations::builder(&store)
+            .encryption_key(EncryptionKey::from_bytes([7; 32]))
+            .request_waits(move |wait| {
+                waits.advance(TimeDelta::from_std(wait).unwrap_or_default());
+                Box::pin(async {})
+            });
         let engine = self
             .engine
             .into_iter()
             .fold(engine, |engine, step| step(engine));
         let engine = engine.build().unwrap_or_else(|error| panic!("{error}"));
-        let clock = Arc::new(ManualClock::default());
         let events = Events::builder()
             .state(engine.clone())
             .queue(store.queue())
@@ -162,8 +167,8 @@ impl std::fmt::Debug for TestEngineBuilder {
 /// The engine of a test: [`Integrations`] on a database in memory, and what a test needs besides. See
 /// [`Integrations::for_tests`].
 ///
-/// Its time is the test's: [`clock`](Self::clock) moves it, and nothing in the engine waits for another. A health
-/// check, a lease or a schedule of tomorrow is tested by moving it there.
+/// Its time is the test's: [`clock`](Self::clock) moves it, and nothing in the engine waits for another: before
+/// a request is tried again, the clock is set forward. A health check, a lease or a schedule of tomorrow is tested by moving it there.
 #[derive(Clone, Debug)]
 pub struct TestEngine {
     integrations: Integrations,

@@ -53,6 +53,22 @@ async fn it_stands_in_one_line_and_syncs_to_the_end() {
 }
 
 #[tokio::test]
+async fn before_a_request_is_tried_again_the_clock_is_set_forward() {
+    let engine = desk(&Desk::default()).await;
+    let integration = engine.create(NewIntegration::of::<Desk>("Support")).await;
+    let integration = integration.unwrap();
+    let before = engine.events().now();
+    let mut left = vec![503, 503, 200];
+    let request = engine.request(&integration, "/tickets", "GET");
+    let sent = request.send(move |_| {
+        let answer = http::Response::builder().status(left.remove(0));
+        std::future::ready(answer.body(Vec::new()))
+    });
+    assert_eq!(sent.await.unwrap().status(), 200);
+    assert!(engine.events().now() > before);
+}
+
+#[tokio::test]
 async fn each_has_a_database_and_a_key_of_its_own() {
     let quick = HealthThresholds {
         degraded_after: 1,

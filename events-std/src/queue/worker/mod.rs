@@ -29,7 +29,7 @@ pub(crate) use means::{Means, longest_transaction};
 pub(crate) use source::{Ends, Over, Source, Taken, Turn};
 pub(crate) use threads::{Hanging, OnThread};
 
-/// How long a listener may run where it says nothing.
+/// How long a listener may run where it says nothing: 1 min.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// No time that a worker is given counts for more: a later instant may not be one that the system knows.

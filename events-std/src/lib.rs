@@ -81,7 +81,8 @@ pub use integration::{
     InspectedIntegration, IntegrationError, IntegrationFilter, IntegrationUpdate, Integrations,
     IntegrationsBuilder, NewIntegration, StartError, StartFault, Within,
 };
-#[cfg(feature = "oauth-loopback")]
+// What the compiler proposes to whoever lacks it; the first has the second in it.
+#[cfg(any(feature = "oauth", feature = "oauth-loopback"))]
 pub use oauth::OAuth;
 pub use oauth::{OAuthCompleted, OAuthRevoked};
 #[cfg(feature = "opentelemetry")]

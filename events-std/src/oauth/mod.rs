@@ -47,14 +47,15 @@ mod status;
 mod tokens;
 
 pub use events::{OAuthCompleted, OAuthRevoked};
-#[cfg(feature = "oauth-loopback")]
+// What the compiler proposes to whoever lacks it; the first has the second in it.
+#[cfg(any(feature = "oauth", feature = "oauth-loopback"))]
 pub use {
     client::OAuthClient,
     failure::ProviderFailure,
     provider::{Authorization, CodeGrant, OAuth, oauth},
     tokens::{RevokedToken, Tokens},
 };
-#[cfg(all(feature = "oauth-loopback", feature = "store"))]
+#[cfg(all(any(feature = "oauth", feature = "oauth-loopback"), feature = "store"))]
 pub use {
     error::OAuthError,
     refresh::AccessToken,

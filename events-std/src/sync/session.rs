@@ -84,7 +84,8 @@ impl SyncSession {
     }
 
     /// A session that keeps its items for a test to look at, without a database. `cursor` is the one that the provider
-    /// finds stored.
+    /// finds stored. A provider that asks for `Integrations::current()` is tested on an engine of
+    /// `Integrations::for_tests()`.
     ///
     /// ```standalone_crate
     /// # use events_core::Event;

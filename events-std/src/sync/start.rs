@@ -18,7 +18,6 @@ pub(super) const OPERATION: &str = "sync";
 /// What became of a call that starts a run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[must_use = "it may not have begun, or have failed"]
 pub enum SyncStart {
     /// All items are found, and workers go on with them. A run without items is closed already.
     Enumerated(SyncRun),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use events_std::oauth::{AccessToken, OAuthError};
 use events_std::{
     ApiRequest, CheckFailure, FailureClass, Integration, IntegrationError, Integrations,
-    RequestAttempt, RequestError,
+    MetadataError, RequestAttempt, RequestError,
 };
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -49,7 +49,7 @@ pub enum ZendeskError {
     /// There is no access token: nobody has connected the account, or it has to be authorized anew.
     Authorization(#[from] OAuthError),
     /// The integration's metadata does not fit.
-    Metadata(#[from] serde_json::Error),
+    Metadata(#[from] MetadataError),
     /// No attempt succeeded. Where Zendesk asks for patience, an item whose listener returns this waits.
     Request(#[from] RequestError),
 }

@@ -25,8 +25,9 @@ impl Store {
         let done = usize::try_from(version).unwrap_or_default();
         for (number, step) in (version + 1..).zip(&STEPS[done..]) {
             for statement in *step {
-                let statement = in_words_of(self.backend(), statement);
-                transaction.execute_unprepared(&statement).await?;
+                if let Some(statement) = in_words_of(self.backend(), statement) {
+                    transaction.execute_unprepared(&statement).await?;
+                }
             }
             transaction
                 .execute_raw(Statement::from_sql_and_values(
@@ -66,7 +67,13 @@ async fn current(transaction: &DatabaseTransaction, backend: DbBackend) -> Resul
     })
 }
 
-fn in_words_of(backend: DbBackend, statement: &str) -> String {
+/// The statement as the database has it; none: it is for the other one alone.
+fn in_words_of(backend: DbBackend, statement: &str) -> Option<String> {
+    let statement = match statement.strip_prefix("{postgres}") {
+        Some(_) if backend != DbBackend::Postgres => return None,
+        Some(rest) => rest,
+        None => statement,
+    };
     let (id, uuid, boolean, no, yes, bytes) = if backend == DbBackend::Postgres {
         (
             "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -87,11 +94,12 @@ fn in_words_of(backend: DbBackend, statement: &str) -> String {
             "BLOB",
         )
     };
-    statement
+    let statement = statement
         .replace("{id}", id)
         .replace("{uuid}", uuid)
         .replace("{bool}", boolean)
         .replace("{false}", no)
         .replace("{true}", yes)
-        .replace("{bytes}", bytes)
+        .replace("{bytes}", bytes);
+    Some(statement)
 }

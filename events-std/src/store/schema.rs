@@ -1,9 +1,10 @@
 //! The tables, as the steps that made them.
 
 /// The steps from an empty database to today's tables, each a list of statements. Steps are only ever added.
-/// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently.
+/// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently; a statement
+/// that begins with `{postgres}` is for Postgres alone.
 pub(super) const STEPS: &[&[&str]] = &[
-    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN,
+    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN, ROOM,
 ];
 
 const JOBS: &[&str] = &[
@@ -262,3 +263,7 @@ const UNKNOWN: &[&str] = &["CREATE TABLE events_unknown (
         unknown_for BIGINT NOT NULL,
         seen_at BIGINT NOT NULL
     )"];
+
+/// A job's row is written anew when it is claimed and when it ends. Where its page has room, the new version takes the
+/// place of one that nobody sees any more, without a vacuum; else it goes to the end of the table, which grows.
+const ROOM: &[&str] = &["{postgres}ALTER TABLE events_jobs SET (fillfactor = 50)"];

@@ -121,7 +121,20 @@ async fn leases_of_an_older_program_are_kept_with_their_integrations(database: D
     assert_eq!(database.count("events_leases").await, 1);
 }
 
+/// What is for Postgres alone is no step of SQLite, and both count the same steps.
+async fn a_table_has_room_for_rows_that_change_where_the_database_knows_of_it(database: Database) {
+    let version = "SELECT MAX(version) FROM events_schema";
+    assert!(database.column::<i64>(version).await[0] >= 9);
+    if database.store.backend() == DbBackend::Postgres {
+        let options =
+            "SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE relname = 'events_jobs'";
+        let found = database.column::<String>(options).await;
+        assert_eq!(found, ["fillfactor=50"]);
+    }
+}
+
 on_both!(
     a_newer_schema_is_refused,
+    a_table_has_room_for_rows_that_change_where_the_database_knows_of_it,
     leases_of_an_older_program_are_kept_with_their_integrations,
 );

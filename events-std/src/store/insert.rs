@@ -243,7 +243,7 @@ fn full_row(job: &Job) -> [Value; 7] {
 }
 
 /// The columns of rows, each as the text of one array, as Postgres reads it. There is a row at least.
-pub(crate) fn arrays<R: IntoIterator<Item = Value>>(rows: impl Iterator<Item = R>) -> Vec<Value> {
+fn arrays<R: IntoIterator<Item = Value>>(rows: impl Iterator<Item = R>) -> Vec<Value> {
     let mut arrays: Vec<String> = Vec::new();
     for (place, row) in rows.enumerate() {
         for (column, value) in row.into_iter().enumerate() {

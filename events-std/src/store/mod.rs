@@ -33,12 +33,13 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::Notify;
 
 pub(crate) use answer::answered;
+#[cfg(feature = "postgres")]
+pub(crate) use clock::TIME_OF_LEASES;
 pub(crate) use clock::time_of_leases;
 pub use connect::{Durability, StoreOptions};
 pub(crate) use encryption::Keyring;
 pub use encryption::{EncryptionError, EncryptionKey};
 pub use error::StoreError;
-pub(crate) use insert::arrays;
 pub use join::{AppTransaction, Joined};
 pub(crate) use listen::{Listening, listen, tell_workers};
 #[cfg(feature = "postgres")]

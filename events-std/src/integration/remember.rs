@@ -7,8 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::{Integration, IntegrationError, Integrations};
 
-/// How old what is remembered may be.
-const FRESH: Duration = Duration::from_millis(100);
+/// How old what is remembered may be. A test may stand still for longer.
+const FRESH: Duration = if cfg!(test) {
+    Duration::from_hours(1)
+} else {
+    Duration::from_millis(100)
+};
 
 tokio::task_local! {
     static REMEMBERED: Remembered;
@@ -16,7 +20,31 @@ tokio::task_local! {
 
 /// Integrations that were loaded a moment ago.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered(Arc<Mutex<HashMap<i64, (Instant, Integration)>>>);
+pub(crate) struct Remembered(Arc<Mutex<HashMap<i64, Known>>>);
+
+/// What is known of an integration.
+#[derive(Debug, Default)]
+struct Known {
+    /// Since when, at least.
+    loaded: Option<(Instant, Integration)>,
+    /// Held by the one that loads it.
+    loading: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Known {
+    fn fresh(&self) -> Option<&Integration> {
+        let (at, integration) = self.loaded.as_ref()?;
+        (at.elapsed() < FRESH).then_some(integration)
+    }
+}
+
+/// Whether a load may wait for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    Wait,
+    /// It holds a connection for which the other one may wait.
+    Pass,
+}
 
 impl Remembered {
     /// Lets what is loaded meanwhile be at most a tenth of a second old.
@@ -24,20 +52,52 @@ impl Remembered {
         REMEMBERED.scope(self.clone(), loading)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, (Instant, Integration)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, id: i64) -> Option<Integration> {
-        let remembered = self.lock();
-        let (at, integration) = remembered.get(&id)?;
-        (at.elapsed() < FRESH).then(|| integration.clone())
+        self.lock().get(&id)?.fresh().cloned()
+    }
+
+    fn loading(&self, id: i64) -> Arc<tokio::sync::Mutex<()>> {
+        self.lock().entry(id).or_default().loading.clone()
     }
 
     fn keep(&self, asked: Instant, integration: &Integration) {
         let mut remembered = self.lock();
-        remembered.retain(|_, (at, _)| at.elapsed() < FRESH);
-        remembered.insert(integration.id, (asked, integration.clone()));
+        let is_loaded = |known: &Known| Arc::strong_count(&known.loading) > 1;
+        remembered.retain(|_, known| known.fresh().is_some() || is_loaded(known));
+        let known = remembered.entry(integration.id).or_default();
+        known.loaded = Some((asked, integration.clone()));
+    }
+
+    /// What is remembered, else what `find` finds. Of those that ask at once one looks: a hundred items that run beside
+    /// each other would each ask the database. If it finds nothing, or not in time, each looks for itself.
+    async fn or_find<E>(
+        &self,
+        id: i64,
+        others: Others,
+        find: impl AsyncFnOnce() -> Result<Option<Integration>, E>,
+    ) -> Result<Option<Integration>, E> {
+        if let Some(integration) = self.get(id) {
+            return Ok(Some(integration));
+        }
+        let loading = self.loading(id);
+        let loads = loading.try_lock();
+        if loads.is_err() && others == Others::Wait {
+            drop(loading.lock().await);
+            if let Some(integration) = self.get(id) {
+                return Ok(Some(integration));
+            }
+        }
+        let asked = Instant::now();
+        let found = find().await?;
+        if let Some(integration) = &found {
+            self.keep(asked, integration);
+        }
+        drop(loads);
+        Ok(found)
     }
 }
 
@@ -49,13 +109,117 @@ pub(super) async fn load(
     let Ok(remembered) = REMEMBERED.try_with(Clone::clone) else {
         return integrations.find(id).await;
     };
-    if let Some(integration) = remembered.get(id) {
-        return Ok(Some(integration));
+    let others = if integrations.store().is_open_here() {
+        Others::Pass
+    } else {
+        Others::Wait
+    };
+    let find = async || integrations.find(id).await;
+    remembered.or_find(id, others, find).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{Future as _, poll_fn};
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::{Integration, Others, Remembered};
+
+    type Found = Result<Option<Integration>, &'static str>;
+
+    fn one() -> Integration {
+        Integration {
+            id: 7,
+            ..Integration::new("desk", "Support")
+        }
     }
-    let asked = Instant::now();
-    let found = integrations.find(id).await?;
-    if let Some(integration) = &found {
-        remembered.keep(asked, integration);
+
+    /// What came of the second of two who ask at once.
+    #[derive(Debug, PartialEq)]
+    struct Second {
+        found: Result<Option<i64>, &'static str>,
+        /// How often was looked for it, the first included.
+        looks: u32,
+        waited: bool,
     }
-    Ok(found)
+
+    /// The first look ends so, but not before the second has asked.
+    fn second_of_two(first: Found, others: Others) -> Second {
+        let remembered = Remembered::default();
+        let (looks, may_end) = (Cell::new(0), Cell::new(false));
+        let slow = async || {
+            looks.set(looks.get() + 1);
+            let ready = poll_fn(|_| {
+                if may_end.get() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            });
+            ready.await;
+            first
+        };
+        let quick = async || {
+            looks.set(looks.get() + 1);
+            Ok(Some(one()))
+        };
+        let task = &mut Context::from_waker(Waker::noop());
+        let mut a = pin!(remembered.or_find(7, Others::Wait, slow));
+        assert!(a.as_mut().poll(task).is_pending());
+        let mut b = pin!(remembered.or_find(7, others, quick));
+        let at_once = b.as_mut().poll(task);
+        let waited = at_once.is_pending();
+        may_end.set(true);
+        assert!(a.as_mut().poll(task).is_ready());
+        let ended = if waited {
+            b.as_mut().poll(task)
+        } else {
+            at_once
+        };
+        let Poll::Ready(found) = ended else {
+            panic!("the first has ended, and the second waits on");
+        };
+        Second {
+            found: found.map(|found| found.map(|found| found.id)),
+            looks: looks.get(),
+            waited,
+        }
+    }
+
+    #[test]
+    fn of_two_who_ask_at_once_one_looks() {
+        let second = second_of_two(Ok(Some(one())), Others::Wait);
+        let expected = Second {
+            found: Ok(Some(7)),
+            looks: 1,
+            waited: true,
+        };
+        assert_eq!(second, expected);
+    }
+
+    #[test]
+    fn who_waited_for_nothing_looks_too() {
+        for nothing in [Ok(None), Err("the database failed")] {
+            let second = second_of_two(nothing, Others::Wait);
+            let expected = Second {
+                found: Ok(Some(7)),
+                looks: 2,
+                waited: true,
+            };
+            assert_eq!(second, expected);
+        }
+    }
+
+    #[test]
+    fn who_holds_a_connection_waits_for_nobody() {
+        let second = second_of_two(Ok(Some(one())), Others::Pass);
+        let expected = Second {
+            found: Ok(Some(7)),
+            looks: 2,
+            waited: false,
+        };
+        assert_eq!(second, expected);
+    }
 }

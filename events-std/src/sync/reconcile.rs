@@ -136,45 +136,45 @@ impl Integrations {
 
     /// Folds the checkpoints of the items that ended well, in the order in which they were found.
     async fn fold(&self, run: &SyncRun, merge: Merge<'_>) -> Result<Folded, SyncRunError> {
-        const CHUNK: u64 = 1_000;
-        // Along the ids, in which a run's items stand close together: the sums keep the databases from other indexes.
-        let first = "SELECT MIN(id + 0) FROM events_sync_items WHERE run_id = $1";
-        let first = self.store().read_row(first, [run.id.into()]).await?;
-        let first: Option<i64> = first.map_or(Ok(None), |row| row.try_get_by_index(0))?;
+        const CHUNK: i64 = 1_000;
+        // Along the ids, in which a run's items stand close together: the sums keep the databases from other indexes. And
+        // from one id to another, not so many of them: Postgres, which cannot count how few they are, would read all that
+        // is left of the table each time, and sort it.
+        let ends = "SELECT MIN(id + 0), MAX(id + 0) FROM events_sync_items WHERE run_id = $1";
+        let ends = self.store().read_row(ends, [run.id.into()]).await?;
+        let (first, last): (Option<i64>, Option<i64>) = match ends {
+            Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
+            None => (None, None),
+        };
         let joined = match self.store().backend() {
             DbBackend::Postgres => "string_agg",
             _ => "group_concat",
         };
         // As one text: on SQLite each row of an answer costs more than what is in it.
         let sql = format!(
-            "SELECT COUNT(*), MAX(id), {joined}(checkpoint_value, ',' ORDER BY id) FROM (SELECT id, checkpoint_value \
-             FROM events_sync_items WHERE run_id + 0 = $1 AND id > $2 AND state IN (2, 4) ORDER BY id LIMIT {CHUNK}) AS i"
+            "SELECT COUNT(*), {joined}(checkpoint_value, ',' ORDER BY id) FROM events_sync_items \
+             WHERE run_id + 0 = $1 AND id BETWEEN $2 AND $3 AND state IN (2, 4)"
         );
-        let (mut last, mut items) = (first.unwrap_or_default() - 1, 0);
+        let (mut next, mut items) = (first, 0);
         let mut fold = Ok(Fold::new(merge));
-        loop {
-            let row = self
-                .store()
-                .read_row(&sql, [run.id.into(), last.into()])
-                .await?;
-            let found = count_of(row.as_ref())?;
-            if let (Some(row), 1..) = (&row, found) {
-                last = row.try_get_by_index(1)?;
-                items += found;
+        while let Some(from) = next {
+            let to = from.saturating_add(CHUNK - 1);
+            let values = [run.id.into(), from.into(), to.into()];
+            if let Some(row) = self.store().read_row(&sql, values).await? {
+                items += count_of(Some(&row))?;
                 if let Ok(so_far) = &mut fold
                     && let Err(error) = row
-                        .try_get_by_index(2)
+                        .try_get_by_index(1)
                         .map_err(Into::into)
                         .and_then(|list| add_all(so_far, list))
                 {
                     fold = Err(format!("the checkpoints do not fit together: {error}"));
                 }
             }
-            if found < CHUNK {
-                let value = fold.map(Fold::end);
-                return Ok(Folded { items, value });
-            }
+            next = last.filter(|last| *last > to).map(|_| to + 1);
         }
+        let value = fold.map(Fold::end);
+        Ok(Folded { items, value })
     }
 
     /// Closes a run whose enumeration failed: its items are deleted, and the schedule backs off. None: the hold is

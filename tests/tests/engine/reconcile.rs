@@ -32,6 +32,34 @@ async fn a_clean_run_moves_the_cursor(url: String) {
     assert_eq!(desk.stored().await.sync_cursor, Some(json!(9)));
 }
 
+/// Section 7.4: the checkpoints of all items count, also where their ids stand far apart.
+async fn every_checkpoint_counts_wherever_its_item_stands(url: String) {
+    let desk = DeskBench::new(url).await;
+    for last in [1_001, 1_500, 2_501] {
+        let run = desk.begin(last - 1_000..=last).await;
+        let move_last: &[&str] = match desk.bench.store.backend() {
+            _ if last == 1_001 => &[],
+            DbBackend::Postgres => &[
+                "SELECT setval(pg_get_serial_sequence('events_sync_items', 'id'), (SELECT MAX(id) + 3000 FROM events_sync_items))",
+                "UPDATE events_sync_items SET id = DEFAULT WHERE id = (SELECT MAX(id) FROM events_sync_items)",
+            ],
+            _ => &[
+                "UPDATE events_sync_items SET id = id + 3000 WHERE id = (SELECT MAX(id) FROM events_sync_items)",
+            ],
+        };
+        let end = [
+            "UPDATE events_sync_items SET state = 2",
+            "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = enumerated WHERE state = 1",
+        ];
+        for statement in move_last.iter().chain(&end) {
+            execute(&desk.bench, statement).await;
+        }
+        assert_eq!(desk.bench.engine.reconcile().await.unwrap(), 1);
+        assert!(desk.is_closed(&run).await);
+        assert_eq!(desk.stored().await.sync_cursor, Some(json!(last)));
+    }
+}
+
 /// Section 7.4: with failures the cursor stays, the schedule backs off, the log says so, and no `IntegrationSynced`
 /// (section 2).
 async fn a_run_with_failures_keeps_the_cursor_and_backs_off(url: String) {
@@ -339,6 +367,7 @@ on_both!(
     a_retry_that_a_later_success_overtakes_does_not_run,
     a_run_with_failures_keeps_the_cursor_and_backs_off,
     checkpoints_that_do_not_fit_together_end_the_run_with_an_error,
+    every_checkpoint_counts_wherever_its_item_stands,
     of_many_that_reconcile_at_once_one_does,
     the_cursor_keeps_its_promises,
     the_last_retry_of_a_closed_run_moves_the_cursor,

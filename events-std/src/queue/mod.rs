@@ -2,6 +2,7 @@
 
 mod alone;
 mod claim;
+mod done;
 mod end;
 mod engine;
 mod forget;

@@ -1,7 +1,6 @@
-//! What is done from time to time: finished jobs are forgotten, and jobs that nobody knows are parked.
+//! What is done from time to time: jobs that nobody knows are parked.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::{Events, ParkReason};
@@ -13,35 +12,8 @@ use super::end;
 use super::unknown::{Keys, LOOK, Memory, UNKNOWN_AFTER, before};
 use crate::store::{self, Store, StoreError};
 
-/// So many rows are deleted in one transaction, so that others wait for a moment only.
+/// So many jobs are parked in one transaction, so that others wait for a moment only.
 const BATCH: i64 = 1_000;
-
-/// Forgets jobs that are done since longer than `retention`. Whether there may be more.
-pub(super) async fn forget_done(
-    store: &Store,
-    retention: Duration,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let before = before(now, retention);
-    // What another worker deletes at this moment is its business.
-    let skip = if store.backend() == DbBackend::Postgres {
-        "FOR UPDATE SKIP LOCKED"
-    } else {
-        ""
-    };
-    let result = store
-        .writer()
-        .execute_raw(Statement::from_sql_and_values(
-            store.backend(),
-            format!(
-                "DELETE FROM events_jobs WHERE id IN \
-             (SELECT id FROM events_jobs WHERE state = 2 AND changed_at < $1 ORDER BY changed_at LIMIT $2 {skip})"
-            ),
-            [before.into(), BATCH.into()],
-        ))
-        .await?;
-    Ok(result.rows_affected() == BATCH.unsigned_abs())
-}
 
 /// Parks jobs that no live worker knows: they and their key have waited for [`UNKNOWN_AFTER`]. Whether there are more,
 /// and `goes_on` is to be true the next time. `is_known` says which keys this worker has.

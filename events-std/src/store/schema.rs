@@ -4,7 +4,7 @@
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently; a statement
 /// that begins with `{postgres}` is for Postgres alone.
 pub(super) const STEPS: &[&[&str]] = &[
-    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN, ROOM,
+    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN, ROOM, WALKED,
 ];
 
 const JOBS: &[&str] = &[
@@ -267,3 +267,6 @@ const UNKNOWN: &[&str] = &["CREATE TABLE events_unknown (
 /// A job's row is written anew when it is claimed and when it ends. Where its page has room, the new version takes the
 /// place of one that nobody sees any more, without a vacuum; else it goes to the end of the table, which grows.
 const ROOM: &[&str] = &["{postgres}ALTER TABLE events_jobs SET (fillfactor = 50)"];
+
+/// Jobs that are done are found by a walk: see `queue::done`.
+const WALKED: &[&str] = &["DROP INDEX IF EXISTS events_jobs_done"];

@@ -82,3 +82,41 @@ fn one_that_never_works_for_long_forgets_and_parks_too() {
         }
     });
 }
+
+/// Many that are parked stand before and between those that are done: all of these are found, and only the old ones.
+#[test]
+fn what_is_done_is_forgotten_wherever_it_stands() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let clock = Arc::new(ManualClock::default());
+        let builder = Events::builder().only_linked_in(module_path!());
+        let builder = builder.queue(store.queue()).clock(clock.clone());
+        let events = builder.build().unwrap();
+        let execute = async |sql: &str| {
+            store.writer().execute_unprepared(sql).await.unwrap();
+        };
+        events.dispatch(&Due { key: "one".into() }).await.unwrap();
+        let columns = "uid, queue, event, version, listener, payload, state, run_at, attempts, fence, alone, \
+                       delivery_id, dispatched_at, correlation_id, changed_at";
+        execute("UPDATE events_jobs SET state = 3").await;
+        for _ in 0..11 {
+            let copy =
+                format!("INSERT INTO events_jobs ({columns}) SELECT {columns} FROM events_jobs");
+            execute(&copy).await;
+        }
+        assert_eq!(states(&store).await, [0, 0, 0, 4_096]);
+        let done = "UPDATE events_jobs SET state = 2 WHERE id > 1500 AND id % 3 = 0";
+        execute(done).await;
+        let [_, _, old, parked] = states(&store).await;
+        assert!(old > 500);
+        clock.advance(TimeDelta::days(1) + TimeDelta::minutes(1));
+        events.dispatch(&Due { key: "new".into() }).await.unwrap();
+        clock.advance(TimeDelta::minutes(1));
+        let work = || Worker::new(&events, &store).queues(["slow"]).run_due();
+        assert_eq!(work().await.unwrap().ended, 1);
+        assert_eq!(states(&store).await, [1, 0, 1, parked]);
+        clock.advance(TimeDelta::days(1) + TimeDelta::minutes(1));
+        assert_eq!(work().await.unwrap().ended, 0);
+        assert_eq!(states(&store).await, [1, 0, 0, parked]);
+    });
+}

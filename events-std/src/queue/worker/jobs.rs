@@ -13,6 +13,7 @@ use super::job::{self, Outcome};
 use super::means::Means;
 use super::source::{Ends, Over, Source, Taken, Turn};
 use crate::queue::claim::{Claimed, Hold};
+use crate::queue::done::Done;
 use crate::queue::end::{End, Ended};
 use crate::queue::tend;
 use crate::store::{Store, StoreError};
@@ -20,8 +21,8 @@ use crate::store::{Store, StoreError};
 pub(super) struct Jobs {
     store: Store,
     scope: Scope,
-    /// How long finished jobs are kept.
-    retention: Option<Duration>,
+    /// What forgets finished jobs, unless they are kept.
+    done: Option<Done>,
     /// Whether there are more jobs to park that nobody knows.
     parking: bool,
     floors: Floors,
@@ -38,7 +39,7 @@ impl Jobs {
         Self {
             store: store.clone(),
             scope,
-            retention,
+            done: retention.map(Done::new),
             parking: false,
             floors: Floors::default(),
             held: HashMap::new(),
@@ -141,8 +142,8 @@ impl Jobs {
         let (events, store) = (&turn.means.events, &self.store);
         let mut more = tend::park_unknown(events, store, is_known, goes_on, turn.now).await?;
         self.parking = more;
-        if let Some(retention) = self.retention {
-            more |= tend::forget_done(&self.store, retention, turn.now).await?;
+        if let Some(done) = &mut self.done {
+            more |= done.forget(&self.store, turn.now).await?;
         }
         Ok(more)
     }

@@ -64,10 +64,11 @@ async fn all_or_nothing_wherever_it_is_dropped(database: Database) {
     let events = builder(&database, module_path!()).build().unwrap();
     let store = database.store.with_events(&events);
     let (mut whole, mut number, mut left) = (0, 0, 0);
-    // A point is reached or not by the speed of the database: many rounds, until several in a row come to their end.
-    while whole < 5 && number < 400 {
+    // A point is reached or not by the speed of the database: many rounds, until several in a row come to their end. The
+    // first ones are dropped as soon as they wait.
+    while whole < 5 && number < 1_000 {
         let given_up = GiveUp {
-            after: number / 4,
+            after: number / 12,
             future: Box::pin(transaction(store.clone(), number)),
         };
         if given_up.await.is_some() {

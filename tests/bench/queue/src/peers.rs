@@ -12,7 +12,7 @@ use events_std::Store;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::base::{Base, Setting};
-use crate::figures::{best, line};
+use crate::figures::{keep, line, time_of};
 use crate::{BATCH, Error, MANY, SINGLES, ours};
 
 /// Few enough that its finished jobs are not in the way yet.
@@ -59,6 +59,16 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
             Some(bound),
         );
     }
+    Ok(())
+}
+
+/// Runs so many jobs, and keeps the best rate.
+async fn best(
+    rate: &mut f64,
+    jobs: u32,
+    run: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    keep(rate, jobs, time_of(run).await?);
     Ok(())
 }
 

@@ -135,16 +135,30 @@ fn without_its_begin_the_job_is_given_back() {
             until("it has started", async || workers(&far.near).await == 1).await;
             far.dispatch(1).await;
             far.states_become([0, 0, 1, 0]).await;
-            far.proxy.falls_silent_at("BEGIN", false);
-            far.dispatch(2).await;
-            far.is_found_silent().await;
-            assert_eq!(states(&far.near).await, [0, 1, 1, 0]);
-            far.proxy.lets_new_ones_through();
-            far.states_become([0, 0, 2, 0]).await;
+            let mut jobs = 1;
+            loop {
+                far.proxy.falls_silent_at("BEGIN", false);
+                jobs += 1;
+                far.dispatch(jobs).await;
+                far.is_found_silent().await;
+                let caught = states(&far.near).await == [0, 1, jobs - 1, 0];
+                far.proxy.lets_new_ones_through();
+                far.states_become([0, 0, jobs, 0]).await;
+                if caught {
+                    break;
+                }
+                // It was one of the worker's own, which tends: once more.
+                assert!(jobs < 6, "no job's own transaction was caught");
+            }
         };
         far.works_until(test).await;
-        assert_eq!(far.effects.lines(), ["1", "2"]);
-        far.has_written_once(&[1, 2]).await;
+        let lines = far.effects.lines();
+        let values: Vec<i64> = lines.iter().map(|line| line.parse().unwrap()).collect();
+        assert_eq!(
+            values,
+            Vec::from_iter(1..=i64::try_from(values.len()).unwrap())
+        );
+        far.has_written_once(&values).await;
     });
 }
 

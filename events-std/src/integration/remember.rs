@@ -7,20 +7,28 @@ use std::time::{Duration, Instant};
 
 use super::{Integration, IntegrationError, Integrations};
 
-/// How old what is remembered may be. A test may stand still for longer.
-const FRESH: Duration = if cfg!(test) {
-    Duration::from_hours(1)
-} else {
-    Duration::from_millis(100)
-};
+/// How old what is remembered may be.
+const FRESH: Duration = Duration::from_millis(100);
 
 tokio::task_local! {
     static REMEMBERED: Remembered;
 }
 
 /// Integrations that were loaded a moment ago.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered(Arc<Mutex<HashMap<i64, Known>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    known: Arc<Mutex<HashMap<i64, Known>>>,
+    fresh: Duration,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            known: Arc::default(),
+            fresh: FRESH,
+        }
+    }
+}
 
 /// What is known of an integration.
 #[derive(Debug, Default)]
@@ -32,9 +40,10 @@ struct Known {
 }
 
 impl Known {
-    fn fresh(&self) -> Option<&Integration> {
+    /// If it was loaded within this time.
+    fn loaded_within(&self, time: Duration) -> Option<&Integration> {
         let (at, integration) = self.loaded.as_ref()?;
-        (at.elapsed() < FRESH).then_some(integration)
+        (at.elapsed() < time).then_some(integration)
     }
 }
 
@@ -53,11 +62,11 @@ impl Remembered {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, id: i64) -> Option<Integration> {
-        self.lock().get(&id)?.fresh().cloned()
+        self.lock().get(&id)?.loaded_within(self.fresh).cloned()
     }
 
     fn loading(&self, id: i64) -> Arc<tokio::sync::Mutex<()>> {
@@ -67,7 +76,7 @@ impl Remembered {
     fn keep(&self, asked: Instant, integration: &Integration) {
         let mut remembered = self.lock();
         let is_loaded = |known: &Known| Arc::strong_count(&known.loading) > 1;
-        remembered.retain(|_, known| known.fresh().is_some() || is_loaded(known));
+        remembered.retain(|_, known| known.loaded_within(self.fresh).is_some() || is_loaded(known));
         let known = remembered.entry(integration.id).or_default();
         known.loaded = Some((asked, integration.clone()));
     }
@@ -125,7 +134,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use super::{Integration, Others, Remembered};
+    use super::{Duration, Integration, Others, Remembered};
 
     type Found = Result<Option<Integration>, &'static str>;
 
@@ -147,7 +156,11 @@ mod tests {
 
     /// The first look ends so, but not before the second has asked.
     fn second_of_two(first: Found, others: Others) -> Second {
-        let remembered = Remembered::default();
+        // The machine may stand still for a moment.
+        let remembered = Remembered {
+            fresh: Duration::from_hours(1),
+            ..Remembered::default()
+        };
         let (looks, may_end) = (Cell::new(0), Cell::new(false));
         let slow = async || {
             looks.set(looks.get() + 1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Credentials, Integration, IntegrationError, Integrations, Within, rows};
-use crate::store::{self, EncryptionError};
+use crate::store::{Columns, EncryptionError};
 
 /// What is stored of an authorization beside its tokens.
 pub(crate) struct Grant {
@@ -51,16 +51,24 @@ impl Within<'_> {
 }
 
 impl Integrations {
-    /// How long the integration's access token was good for when it was given, where that is known.
-    pub(crate) async fn token_lifetime(
+    /// The integration, and how long its access token was good for when it was given, where that is known: of one look,
+    /// so that the time is that token's and no later one's.
+    pub(crate) async fn find_granted(
         &self,
         id: i64,
-    ) -> Result<Option<Duration>, IntegrationError> {
-        let sql = "SELECT token_lifetime FROM events_integrations WHERE id = $1";
-        let row = self.store().read_row(sql, [id.into()]).await?;
-        let row = row.ok_or(IntegrationError::NotFound(id))?;
-        let lifetime: Option<u64> = store::Columns::of(&row).number_or_none()?;
-        Ok(lifetime.map(Duration::from_millis))
+    ) -> Result<Option<(Integration, Option<Duration>)>, IntegrationError> {
+        let columns = rows::COLUMNS;
+        let sql =
+            format!("SELECT {columns}, token_lifetime FROM events_integrations WHERE id = $1");
+        let Some(row) = self.store().read_row(sql, [id.into()]).await? else {
+            return Ok(None);
+        };
+        let mut beside = Columns::from(&row, rows::COLUMNS.split(',').count());
+        let lifetime: Option<u64> = beside.number_or_none()?;
+        Ok(Some((
+            self.read(&row)?,
+            lifetime.map(Duration::from_millis),
+        )))
     }
 
     /// Encrypts what is decrypted only with the same `bound`.

@@ -76,6 +76,12 @@ impl Stored {
         }
     }
 
+    /// Whether the access token need not be refreshed yet, which was good for `lifetime` when it was given.
+    fn is_fresh(&self, now: DateTime<Utc>, lifetime: Option<Duration>, spare: Duration) -> bool {
+        let half = lifetime.map(|time| time / 2).filter(|half| *half < spare);
+        self.is_good(now, half.unwrap_or(spare))
+    }
+
     pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self.expires_at {
             Expiry::At(at) => Some(at),
@@ -121,8 +127,10 @@ impl Integrations {
     ///
     /// As there.
     pub async fn refresh_access_token(&self, id: i64) -> Result<AccessToken, OAuthError> {
-        let stored = Stored::of(&self.authorized(id).await?);
-        let old = stored.access.ok_or(OAuthError::NotAuthorized(id))?;
+        let (integration, _) = self.authorized(id).await?;
+        let old = Stored::of(&integration)
+            .access
+            .ok_or(OAuthError::NotAuthorized(id))?;
         self.obtain(id, Wanted::Other(old)).await
     }
 
@@ -133,26 +141,28 @@ impl Integrations {
         Ok(())
     }
 
-    /// The integration, if it need not be authorized anew.
-    async fn authorized(&self, id: i64) -> Result<Integration, OAuthError> {
-        let found = self.find(id).await?;
-        let integration = found.ok_or(IntegrationError::NotFound(id))?;
+    /// The integration, if it need not be authorized anew, and how long its access token was good for in the first place.
+    async fn authorized(&self, id: i64) -> Result<(Integration, Option<Duration>), OAuthError> {
+        let found = self.find_granted(id).await?;
+        let (integration, lifetime) = found.ok_or(IntegrationError::NotFound(id))?;
         if integration.needs_authorization {
             return Err(OAuthError::NeedsAuthorization(id));
         }
-        Ok(integration)
+        Ok((integration, lifetime))
     }
 
     async fn obtain(&self, id: i64, wanted: Wanted) -> Result<AccessToken, OAuthError> {
         self.refuse_open_transaction()?;
         let mut seen = None;
         loop {
-            let integration = self.authorized(id).await?;
+            let (integration, lifetime) = self.authorized(id).await?;
             let stored = Stored::of(&integration);
             let now = self.events().now();
             let access = stored.access.clone().ok_or(OAuthError::NotAuthorized(id))?;
             let will_do = match &wanted {
-                Wanted::Fresh => self.is_fresh(id, &stored, now).await?,
+                Wanted::Fresh => {
+                    stored.is_fresh(now, lifetime, self.oauth_settings().refresh_before)
+                }
                 Wanted::Other(old) => *old != access,
             };
             // What another worker got meanwhile is taken even if it is never good for long.
@@ -187,24 +197,6 @@ impl Integrations {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Whether the access token need not be refreshed yet.
-    async fn is_fresh(
-        &self,
-        id: i64,
-        stored: &Stored,
-        now: DateTime<Utc>,
-    ) -> Result<bool, IntegrationError> {
-        let spare = self.oauth_settings().refresh_before;
-        if stored.is_good(now, spare) {
-            return Ok(true);
-        }
-        if !stored.is_good(now, Duration::ZERO) {
-            return Ok(false);
-        }
-        let half = self.token_lifetime(id).await?.map(|time| time / 2);
-        Ok(half.is_some_and(|half| half < spare && stored.is_good(now, half)))
     }
 
     /// Refreshes under a lease, in a task of its own: whoever stops waiting for it loses no token.
@@ -288,7 +280,7 @@ impl Integrations {
         id: i64,
         seen: &str,
     ) -> Result<Option<(String, Result<Tokens, ProviderFailure>)>, OAuthError> {
-        let integration = self.authorized(id).await?;
+        let (integration, _) = self.authorized(id).await?;
         let stored = Stored::of(&integration);
         let (Some(access), Some(refresh)) = (stored.access, stored.refresh) else {
             return Ok(None);

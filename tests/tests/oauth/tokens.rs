@@ -1,6 +1,7 @@
 //! Access tokens that are fresh.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use events_std::oauth::OAuthError;
@@ -69,6 +70,29 @@ async fn those_who_wait_take_a_token_of_short_life_too(url: String) {
         assert_ne!(one.await.unwrap().secret(), old());
     }
     assert!(desk.server.asked().len() < 3, "not one call for each");
+}
+
+/// Who looks while another stores its token takes the old one with its own lifetime, not with that of the new one, after
+/// which the old one would be good for another while.
+async fn a_look_beside_a_refresh_takes_one_token_for_what_it_is(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.server.played.lock().unwrap().expires_in = Some(60);
+    for _ in 0..20 {
+        desk.has_tokens(60).await;
+        let ask = || {
+            let (engine, id) = (desk.bench.engine.clone(), desk.integration.id);
+            tokio::spawn(async move { engine.access_token(id).await.unwrap() })
+        };
+        let first = ask();
+        let mut others = Vec::new();
+        while !first.is_finished() {
+            others.push(ask());
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+        for one in others {
+            assert_ne!(one.await.unwrap().secret(), old());
+        }
+    }
 }
 
 /// A token that is good for less than 300 s in the first place is used for half of its life.
@@ -267,6 +291,7 @@ on_both!(
     a_refresh_token_that_is_not_given_stays,
     a_token_is_refreshed_when_it_is_about_to_expire,
     those_who_wait_take_a_token_of_short_life_too,
+    a_look_beside_a_refresh_takes_one_token_for_what_it_is,
     a_refused_grant_is_recorded_and_not_asked_for_again,
     a_provider_that_is_down_is_waited_out,
     a_refresh_can_be_asked_for,

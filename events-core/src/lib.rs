@@ -25,7 +25,7 @@
 //! - [`Events`]: the dispatcher, made by [`EventsBuilder`]. [`Dispatched`] and [`DispatchError`] are what it says.
 //! - [`State`], [`Delivery`], [`Attempt`], [`FromContext`]: what a listener may ask for.
 //! - [`category`](macro@category): marks a trait that many events extend and a listener can name.
-//! - [`Queue`], [`Job`], [`MemoryQueue`]: listeners that run later.
+//! - [`Queue`], [`Job`], [`MemoryQueue`]: listeners that run later. [`Permanent`] is a failure that they do not try again.
 //! - [`Model`]: a record that an event carries by key.
 //! - [`upcaster`](macro@upcaster): marks a function that turns a stored event of an older version into the next.
 //! - [`Fake`]: a dispatcher that records, for tests.
@@ -99,7 +99,7 @@ pub use listener::{
 };
 pub use queue::{
     Capability, Claimable, Drained, InlineListeners, Job, JobFailure, MemoryQueue, NotAParkReason,
-    ParkReason, Parked, PushError, Queue, Verdict,
+    ParkReason, Parked, Permanent, PushError, Queue, Verdict,
 };
 pub use registry::Handle;
 pub use runtime::Subscription;

@@ -120,7 +120,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | option | |
 /// |---|---|
 /// | `queue`, `queue = "mail"` | Makes it one, of the default queue or of this one. |
-/// | `tries = 5` | Attempts at most; 3 unless given, or no bound but time where `retry_for` is given. |
+/// | `tries = 5` | Attempts at most; 3 unless given, or no bound but time where `retry_for` is given. An error with an `events_core::Permanent` among its sources ends them at once. |
 /// | `backoff = "10s"`, `["10s", "1m"]` | The waits between attempts; the last repeats. 10 s, 1 min and 5 min unless given. |
 /// | `jitter` | Each wait is drawn between half of it and the whole, so that what failed together is not tried again together. |
 /// | `timeout = "30s"` | How long one attempt may take; 1 min unless given, in a worker of `events-std`. |

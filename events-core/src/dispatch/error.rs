@@ -9,7 +9,7 @@ use crate::durable::EncodeError;
 use crate::event::{AnyEvent, EventMeta};
 use crate::fault::Fault;
 use crate::listener::Source;
-use crate::queue::PushError;
+use crate::queue::{Permanent, PushError};
 use crate::table::{Entry, Record, Table};
 
 /// A listener, as errors and reports name it.
@@ -201,6 +201,18 @@ impl<T> DispatchError<T> {
     #[must_use]
     pub fn into_failures(self) -> Vec<Failure> {
         self.0.failures
+    }
+
+    /// Whether no further attempt can help any of the listeners that failed: each said so by a
+    /// [`Permanent`](crate::Permanent).
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        let failures = self.failures();
+        let permanent = |failure: &Failure| match &failure.cause {
+            FailureCause::Error(error) => Permanent::is_in(error),
+            FailureCause::Panic(_) => false,
+        };
+        !failures.is_empty() && failures.iter().all(permanent)
     }
 
     /// Why nothing ran, where nothing did.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::job::{Job, JobFailure, Verdict, later};
-use super::{ParkReason, inline};
+use super::{ParkReason, Permanent, inline};
+use crate::BoxError;
 use crate::context::{Context, Terms};
 use crate::delivery::Attempt;
 use crate::dispatch::{Failure, FailureCause, ListenerInfo, dispatch_job};
@@ -260,7 +261,12 @@ impl Events {
         {
             Ok(()) => Verdict::Done,
             Err(error) => {
-                let failure = JobFailure::new(ParkReason::Exhausted, text_of(&error));
+                let reason = if error.is_permanent() {
+                    ParkReason::Permanent
+                } else {
+                    ParkReason::Exhausted
+                };
+                let failure = JobFailure::new(reason, text_of(&error));
                 retry_or_park(job, &ANNOUNCED, self.now(), failure)
             }
         }
@@ -319,7 +325,7 @@ impl Events {
     ///
     /// If this program has no such event, or cannot read this version of it, the payload cannot be read, or a model is
     /// gone or cannot be loaded: [`JobFailure::reason`] tells which. `Exhausted` is a loader that failed, which may
-    /// succeed later.
+    /// succeed later, and `Permanent` one that [will not](crate::Permanent).
     pub async fn decode(
         &self,
         event: &str,
@@ -400,6 +406,9 @@ fn retry_or_park(
     now: DateTime<Utc>,
     failure: JobFailure,
 ) -> Verdict {
+    if failure.reason() == ParkReason::Permanent {
+        return Verdict::Park(failure);
+    }
     match next_at(job, options, now) {
         Some(at) => Verdict::Retry { at, failure },
         None if job.attempts < options.max_tries() => {
@@ -412,13 +421,21 @@ fn retry_or_park(
 /// The listener's failure. Its text is the user's own `Display`, which may panic.
 fn describe(failure: Failure) -> JobFailure {
     match failure.into_cause() {
-        FailureCause::Error(error) => {
-            JobFailure::new(ParkReason::Exhausted, text_of(&error)).with_error(error)
-        }
+        FailureCause::Error(error) => failed(text_of(&error), error),
         FailureCause::Panic(message) => {
             JobFailure::new(ParkReason::Exhausted, format!("panicked: {message}"))
         }
     }
+}
+
+/// The failure of a listener, or of what is as good as one.
+fn failed(message: String, error: BoxError) -> JobFailure {
+    let reason = if Permanent::is_in(&error) {
+        ParkReason::Permanent
+    } else {
+        ParkReason::Exhausted
+    };
+    JobFailure::new(reason, message).with_error(error)
 }
 
 fn unreadable(error: DecodeError) -> JobFailure {
@@ -426,9 +443,7 @@ fn unreadable(error: DecodeError) -> JobFailure {
     match error {
         DecodeError::MissingModel { .. } => JobFailure::new(ParkReason::MissingModel, message),
         DecodeError::NoLoader(_) => JobFailure::new(ParkReason::Unwired, message),
-        DecodeError::Load { error, .. } => {
-            JobFailure::new(ParkReason::Exhausted, message).with_error(error)
-        }
+        DecodeError::Load { error, .. } => failed(message, error),
         DecodeError::UnknownEvent(_) => JobFailure::new(ParkReason::UnknownEvent, message),
         DecodeError::UnknownVersion { .. } => JobFailure::new(ParkReason::UnknownVersion, message),
         DecodeError::Upcast { error, .. } => {

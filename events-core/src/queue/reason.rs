@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub enum ParkReason {
     /// Every attempt failed.
     Exhausted,
+    /// The listener said that no further attempt would help: [`Permanent`](crate::Permanent).
+    Permanent,
     /// The time in which attempts may start is over.
     Expired,
     /// The payload cannot be read.
@@ -43,8 +45,9 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Exhausted,
+        Self::Permanent,
         Self::Expired,
         Self::Undecodable,
         Self::UnknownEvent,
@@ -61,6 +64,7 @@ impl ParkReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exhausted => "exhausted",
+            Self::Permanent => "permanent",
             Self::Expired => "expired",
             Self::Undecodable => "undecodable",
             Self::UnknownEvent => "unknown_event",

@@ -21,6 +21,8 @@ pub struct SyncItemError {
 pub enum SyncItemErrorKind {
     /// Every attempt failed.
     Exhausted,
+    /// The listener said that no further attempt would help: [`Permanent`](events_core::Permanent).
+    Permanent,
     /// A listener is queued, and such a listener may not hear a per-item event.
     Refused,
     /// The last attempt took too long.
@@ -41,6 +43,7 @@ impl fmt::Display for SyncItemErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Exhausted => "exhausted",
+            Self::Permanent => "permanent",
             Self::Refused => "refused",
             Self::TimedOut => "timed_out",
             Self::Expired => "expired",

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use events_core::{
-    Attempt, Delivery, Event, Job, JobFailure, Model, PushError, Queue, State, listener, model,
+    Attempt, Delivery, Event, Job, JobFailure, Model, Permanent, PushError, Queue, State, listener,
+    model,
 };
 use uuid::Uuid;
 
@@ -162,6 +163,36 @@ pub(crate) async fn failed_hook<E: Engine>(engine: &E) {
     bench.run().await;
     assert_eq!(bench.log(), ["gave up: exhausted: panicked: no hope"]);
     assert_eq!(engine.parked().await.len(), 1);
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "contract.permanent")]
+struct Stolen;
+
+#[listener(Stolen, queue, tries = 5, failed = gave_card_up)]
+fn charges(_: &Stolen, log: &State<Log>) -> Result<(), Permanent> {
+    log.write("charges");
+    Err(Permanent::new("the card is stolen"))
+}
+
+fn gave_card_up(_: &Stolen, failure: &JobFailure, log: &State<Log>) {
+    log.write(format!("gave up: {failure}"));
+}
+
+/// Where the listener says that no further attempt would help there is none, and the hook runs.
+pub(crate) async fn permanent<E: Engine>(engine: &E) {
+    let bench = bench(engine);
+    bench.events.dispatch(&Stolen).await.unwrap();
+    bench.run().await;
+    let gave_up = "gave up: permanent: the card is stolen";
+    assert_eq!(bench.log(), ["charges", gave_up]);
+    let [parked] = &engine.parked().await[..] else {
+        panic!("it is parked");
+    };
+    assert_eq!(parked.reason, "permanent");
+    engine.retry(&bench.events, parked.id).await;
+    bench.run().await;
+    assert_eq!(bench.log(), ["charges", gave_up]);
 }
 
 #[derive(Clone, Debug, Event)]

@@ -14,8 +14,8 @@ macro_rules! engines {
     ($($engine:ident: $open:expr;)*) => {
         $(mod $engine {
             engines!(@cases $open;
-                cases: all_or_none, attempts_and_backoff, parked_and_retried, failed_hook, delay, retry_for,
-                    missing_model, undecodable, unknown, two_workers, cancelled;
+                cases: all_or_none, attempts_and_backoff, parked_and_retried, permanent, failed_hook, delay,
+                    retry_for, missing_model, undecodable, unknown, two_workers, cancelled;
                 options: times_out, jitter, unique, unique_until_start, in_order, long_keys;
                 upgrade: upgrade;
             );

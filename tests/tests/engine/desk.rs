@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use events_core::{Attempt, Event, EventsBuilder, State, listener};
+use events_core::{Attempt, Event, EventsBuilder, Permanent, State, listener};
 use events_std::{
     Integration, IntegrationLog, IntegrationSyncItem, IntegrationsBuilder, ItemAttempt, ItemFilter,
     NewIntegration, NoCredentials, NoMetadata, Provider, RateLimited, RunState, ScheduledSync,
@@ -138,6 +138,7 @@ impl Desk {
 pub(crate) enum Fate {
     Well,
     Fails,
+    FailsForGood,
     Panics,
     Limited(u64),
 }
@@ -189,6 +190,7 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) enum StoreTicketError {
     Broken(u64),
+    Hopeless(Permanent),
     Comments(RateLimited),
 }
 
@@ -196,6 +198,7 @@ impl fmt::Display for StoreTicketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(ticket) => write!(f, "ticket {ticket} cannot be stored"),
+            Self::Hopeless(_) => f.write_str("the ticket is beyond repair"),
             Self::Comments(_) => f.write_str("the comments cannot be read"),
         }
     }
@@ -205,6 +208,7 @@ impl Error for StoreTicketError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Broken(_) => None,
+            Self::Hopeless(permanent) => Some(permanent),
             Self::Comments(limited) => Some(limited),
         }
     }
@@ -223,6 +227,7 @@ async fn store_ticket(
     match plan.next(ticket) {
         Fate::Well => Ok(()),
         Fate::Fails => Err(StoreTicketError::Broken(ticket)),
+        Fate::FailsForGood => Err(StoreTicketError::Hopeless(Permanent::new("no ticket"))),
         Fate::Panics => panic!("ticket {ticket} is on fire"),
         Fate::Limited(seconds) => {
             let limited = RateLimited::retry_after(Duration::from_secs(seconds));

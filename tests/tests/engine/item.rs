@@ -46,6 +46,17 @@ async fn an_item_is_tried_five_times_and_then_fails(url: String) {
     assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Success);
 }
 
+/// A listener that says that no further attempt would help ends its item at once.
+async fn an_item_that_cannot_succeed_fails_at_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.plan().set(2, [Fate::FailsForGood]);
+    let run = desk.sync([1, 2]).await;
+    let item = desk.item(&run, 2).await;
+    assert_eq!((item.status, item.attempts), (ItemStatus::Failed, 1));
+    assert_eq!(item.error.as_deref(), Some("the ticket is beyond repair"));
+    assert_eq!(desk.item(&run, 1).await.status, ItemStatus::Success);
+}
+
 /// Section 7.3: after its attempts an item waits 10, 30, 120 and 300 s, as its row says; the fifth is the last.
 async fn the_waits_between_attempts_stand_in_the_row(url: String) {
     let desk = DeskBench::new(url).await;
@@ -397,6 +408,7 @@ on_both!(
     a_rate_limit_defers_without_counting,
     a_worker_of_jobs_alone_gives_back_a_dead_ones_items,
     an_item_is_tried_five_times_and_then_fails,
+    an_item_that_cannot_succeed_fails_at_once,
     an_item_that_a_queued_listener_hears_is_refused,
     the_waits_between_attempts_stand_in_the_row,
     what_cannot_be_read_ends_at_once,

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::{TimeDelta, Utc};
-use events_core::{Attempt, Delivery, Event, Events, Job, ManualClock, State, Verdict, listener};
+use events_core::{
+    Attempt, Delivery, Event, Events, Job, ManualClock, ParkReason, Permanent, State, Verdict,
+    listener,
+};
 use events_std::{Store, StoreError, Tx, Worker};
 use uuid::Uuid;
 
@@ -150,34 +153,38 @@ fn a_listener_that_fails_has_the_whole_announcement_tried_again_under_the_same_d
     });
 }
 
+/// For the kernel alone, which the worker obeys.
+fn announcement(event: &str, payload: &str, attempts: u32) -> Job {
+    Job {
+        id: Uuid::now_v7(),
+        queue: "default".into(),
+        event: event.into(),
+        version: 1,
+        payload: payload.into(),
+        listener: Job::ANNOUNCEMENT.into(),
+        delivery: Delivery {
+            id: Uuid::now_v7(),
+            at: Utc::now(),
+            correlation_id: Uuid::now_v7(),
+            causation_id: None,
+        },
+        run_at: Utc::now(),
+        expires_at: None,
+        unique_key: None,
+        unique_until: None,
+        order_key: None,
+        formerly: &[],
+        trace: None,
+        attempts,
+    }
+}
+
 #[test]
 fn a_listener_that_always_fails_has_the_announcement_parked_after_the_default_tries() {
     on_every_database(|base| async move {
         let store = base.store().await;
         let events = events(&store, u32::MAX - 1);
-        // By the kernel alone, which the worker obeys: the third attempt is the last.
-        let announcement = |attempts| Job {
-            id: Uuid::now_v7(),
-            queue: "default".into(),
-            event: "worker.closed".into(),
-            version: 1,
-            payload: r#"{"run":7}"#.into(),
-            listener: Job::ANNOUNCEMENT.into(),
-            delivery: Delivery {
-                id: Uuid::now_v7(),
-                at: Utc::now(),
-                correlation_id: Uuid::now_v7(),
-                causation_id: None,
-            },
-            run_at: Utc::now(),
-            expires_at: None,
-            unique_key: None,
-            unique_until: None,
-            order_key: None,
-            formerly: &[],
-            trace: None,
-            attempts,
-        };
+        let announcement = |attempts| announcement("worker.closed", r#"{"run":7}"#, attempts);
         let retried = events.process(&announcement(2)).await;
         assert!(matches!(retried, Verdict::Retry { .. }), "{retried:?}");
         let parked = events.process(&announcement(3)).await;
@@ -201,6 +208,44 @@ fn a_rollback_takes_the_announcement_with_it() {
         assert!(ended.is_err());
         Worker::new(&events, &store).drain().await.expect("drained");
         assert_eq!(lines(&events), []);
+        store.close().await.expect("closed");
+    });
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "worker.voided", announced)]
+struct Voided;
+
+#[listener(Voided)]
+fn hopeless(_: &Voided) -> Result<(), Permanent> {
+    Err(Permanent::new("nobody can"))
+}
+
+#[listener(Voided)]
+fn hopes(_: &Voided, attempt: Attempt) -> Result<(), String> {
+    if attempt.number == 1 {
+        return Err("not yet".into());
+    }
+    Ok(())
+}
+
+/// One that no further attempt would help does not cost the others theirs; it is parked where it is left alone.
+#[test]
+fn an_announcement_is_tried_again_while_one_of_its_listeners_may_succeed() {
+    on_every_database(|base| async move {
+        let store = base.store().await;
+        let events = events(&store, 0);
+        let retried = events
+            .process(&announcement("worker.voided", "null", 1))
+            .await;
+        assert!(matches!(retried, Verdict::Retry { .. }), "{retried:?}");
+        let parked = events
+            .process(&announcement("worker.voided", "null", 2))
+            .await;
+        let Verdict::Park(failure) = parked else {
+            panic!("{parked:?}");
+        };
+        assert_eq!(failure.reason(), ParkReason::Permanent);
         store.close().await.expect("closed");
     });
 }

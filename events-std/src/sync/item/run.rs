@@ -214,6 +214,7 @@ impl Work {
             ParkReason::Exhausted | ParkReason::Unwired => {
                 self.retry(item, SyncItemErrorKind::Exhausted, message)
             }
+            ParkReason::Permanent => failed(SyncItemErrorKind::Permanent, message),
             _ => failed(SyncItemErrorKind::Undecodable, message),
         }
     }
@@ -231,6 +232,9 @@ impl Work {
             FailureCause::Error(_) | FailureCause::Panic(_) => failure.cause().to_string(),
             _ => failure.to_string(),
         };
+        if error.is_permanent() {
+            return failed(SyncItemErrorKind::Permanent, message);
+        }
         self.retry(item, SyncItemErrorKind::Exhausted, message)
     }
 

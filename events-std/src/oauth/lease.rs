@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 
 use crate::integration::Integrations;
-use crate::store::{self, Columns, StoreError};
+use crate::store::{self, Columns, StoreError, Tx};
 
 /// How long a hold lasts: longer than any call under it.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
@@ -36,8 +36,20 @@ impl Lease {
         integrations: &Integrations,
         integration_id: i64,
     ) -> Result<Taken, StoreError> {
-        let writer = integrations.store().writer();
-        let now = store::time_of_leases(writer, integrations.events().now()).await?;
+        let events = integrations.events();
+        let store = integrations.store().with_events(&events);
+        // In a transaction, so that the time is one after the wait for a connection: else the hold lapses that much sooner.
+        let taking =
+            store.transaction(async |tx| Self::take_in(tx, integration_id, events.now()).await);
+        taking.await
+    }
+
+    async fn take_in(
+        tx: &Tx,
+        integration_id: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Taken, StoreError> {
+        let now = store::time_of_leases(tx, now).await?;
         let holder = format!("{}/{}", crate::queue::host(), std::process::id());
         let take = "INSERT INTO events_leases (name, holder, expires_at, fence, integration_id) \
                     SELECT $1, $2, $3, 1, id FROM events_integrations WHERE id = $5 \
@@ -50,8 +62,7 @@ impl Lease {
             store::time(now),
             integration_id.into(),
         ];
-        integrations.store().check_file()?;
-        if let Some(row) = store::row(writer, take, values).await? {
+        if let Some(row) = store::row(tx, take, values).await? {
             let fence = Columns::of(&row).next()?;
             return Ok(Taken::Ours(Self {
                 integration_id,
@@ -59,7 +70,7 @@ impl Lease {
             }));
         }
         let held = "SELECT fence FROM events_leases WHERE name = $1";
-        let row = store::row(writer, held, [name(integration_id).into()]).await?;
+        let row = store::row(tx, held, [name(integration_id).into()]).await?;
         Ok(Taken::Held(match row {
             Some(row) => Columns::of(&row).next()?,
             None => 0,

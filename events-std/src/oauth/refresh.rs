@@ -134,6 +134,20 @@ impl Integrations {
         self.obtain(id, Wanted::Other(old)).await
     }
 
+    /// Another access token than this one, which the provider has just refused: the one that another worker got
+    /// meanwhile, or else a refreshed one. So those who are refused together ask once.
+    ///
+    /// # Errors
+    ///
+    /// As [`access_token`](Self::access_token).
+    pub async fn replace_access_token(
+        &self,
+        id: i64,
+        refused: &str,
+    ) -> Result<AccessToken, OAuthError> {
+        self.obtain(id, Wanted::Other(refused.to_owned())).await
+    }
+
     pub(super) fn refuse_open_transaction(&self) -> Result<(), OAuthError> {
         if self.store().is_open_here() || AfterCommit::is_open(&self.events()) {
             return Err(OAuthError::TransactionOpen);
@@ -163,7 +177,7 @@ impl Integrations {
                 Wanted::Fresh => {
                     stored.is_fresh(now, lifetime, self.oauth_settings().refresh_before)
                 }
-                Wanted::Other(old) => *old != access,
+                Wanted::Other(old) => *old != access && stored.is_good(now, Duration::ZERO),
             };
             // What another worker got meanwhile is taken even if it is never good for long.
             let first = seen.get_or_insert_with(|| access.clone());
@@ -171,10 +185,10 @@ impl Integrations {
             if will_do || is_adopted {
                 return Ok(AccessToken(access));
             }
-            // Of use meanwhile, where the provider fails.
-            let old = matches!(wanted, Wanted::Fresh) && stored.is_good(now, Duration::ZERO);
             if stored.refresh.is_none() {
-                return if old {
+                let is_of_use =
+                    matches!(wanted, Wanted::Fresh) && stored.is_good(now, Duration::ZERO);
+                return if is_of_use {
                     Ok(AccessToken(access))
                 } else {
                     Err(OAuthError::NoRefreshToken(id))
@@ -190,13 +204,26 @@ impl Integrations {
             match ended {
                 Ok(Refreshed::Token(token)) => return Ok(AccessToken(token)),
                 Ok(Refreshed::Overtaken) => {}
-                Err(error @ (OAuthError::Provider(_) | OAuthError::Elsewhere(_))) if old => {
-                    tracing::warn!(integration = id, %error, "an access token could not be refreshed: the old one is used until it expires");
-                    return Ok(AccessToken(access));
+                Err(error @ (OAuthError::Provider(_) | OAuthError::Elsewhere(_)))
+                    if matches!(wanted, Wanted::Fresh) =>
+                {
+                    return self.stored_after(id, error).await;
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The token that is stored now, where the provider failed and it has not expired meanwhile.
+    async fn stored_after(&self, id: i64, error: OAuthError) -> Result<AccessToken, OAuthError> {
+        let (integration, _) = self.authorized(id).await?;
+        let stored = Stored::of(&integration);
+        if !stored.is_good(self.events().now(), Duration::ZERO) {
+            return Err(error);
+        }
+        let access = stored.access.ok_or(OAuthError::NotAuthorized(id))?;
+        tracing::warn!(integration = id, %error, "an access token could not be refreshed: the old one is used until it expires");
+        Ok(AccessToken(access))
     }
 
     /// Refreshes under a lease, in a task of its own: whoever stops waiting for it loses no token.
@@ -237,10 +264,19 @@ impl Integrations {
         let is_over = matches!(failure, Some(ProviderFailure::InvalidGrant));
         let written = self.transaction(async |tx| {
             let within = self.within(tx);
-            let integration = within.lock(id).await?;
-            if !lease.end(tx, outcome.as_deref()).await?
-                || Stored::of(&integration).refresh.as_ref() != Some(&used)
-            {
+            let stored = Stored::of(&within.lock(id).await?);
+            let is_refresh_same = stored.refresh.as_ref() == Some(&used);
+            let is_same = is_refresh_same && stored.access.as_deref() == Some(seen);
+            // A failure says nothing about tokens that were stored meanwhile.
+            let outcome = outcome.as_deref().filter(|_| is_same);
+            let is_held = lease.end(tx, outcome).await?;
+            // New tokens are the only ones that are still good, even where the hold has lapsed: another worker would be
+            // refused with the old ones. So they are lost only to newer ones.
+            let counts = match &tokens {
+                Some(_) => is_same || (is_held && is_refresh_same),
+                None => is_held && is_same,
+            };
+            if !counts {
                 return Ok(false);
             }
             if let Some(tokens) = tokens {

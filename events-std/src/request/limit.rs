@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use events_core::Events;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -53,12 +53,11 @@ pub(super) struct Limits(Mutex<HashMap<i64, Limiter>>);
 
 impl Limits {
     /// Counts a request, unless the limit is used up: then, the wait until the next may be made.
-    fn take(&self, id: i64, limit: RateLimit, now: DateTime<Utc>) -> Result<(), Duration> {
-        let now = now
-            .timestamp_nanos_opt()
-            .and_then(|now| now.try_into().ok());
-        let now = now.unwrap_or_default();
+    fn take(&self, id: i64, limit: RateLimit, events: &Events) -> Result<(), Duration> {
         let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: else who comes second could bring the earlier time, as if the clock was set back.
+        let now = events.now().timestamp_nanos_opt();
+        let now = now.and_then(|now| now.try_into().ok()).unwrap_or_default();
         // A clock that was set back would leave no request until it is where it was.
         let goes_on = |limiter: &Limiter| limiter.told.0.load(Ordering::Relaxed) <= now;
         let limiter = match limiters.remove(&id).filter(goes_on) {
@@ -94,7 +93,7 @@ impl Integrations {
         };
         let (limits, waiting) = (self.part::<Limits>(), self.part::<Waiting>());
         let mut waited = Duration::ZERO;
-        while let Err(wait) = limits.take(integration.id, limit, self.events().now()) {
+        while let Err(wait) = limits.take(integration.id, limit, &self.events()) {
             if waited.saturating_add(wait) > patience {
                 return Err(RateLimited::retry_after(wait));
             }

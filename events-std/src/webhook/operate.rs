@@ -246,13 +246,20 @@ impl Integrations {
         let Some(before) = self.forgets_before::<IntegrationWebhook>() else {
             return Ok(0);
         };
-        // A parked job still points at its delivery: whoever retries it finds it.
+        // A job that waits or runs needs its delivery, and so does a parked one: whoever retries it finds it. The states
+        // are apart, since each has an index of its own.
+        let no_job = |states: &str| {
+            format!(
+                "NOT EXISTS (SELECT 1 FROM events_jobs AS j WHERE j.state {states} AND j.listener = $2 \
+                 AND j.unique_key = w.integration_id || '/' || w.provider_delivery_id)"
+            )
+        };
+        let (live, parked) = (no_job("IN (0, 1)"), no_job("= 3"));
+        let old = "updated_at < $1 AND status IN ('processed', 'failed')";
+        // Asked again of each row: another attempt may have started since they were chosen.
         let sql = format!(
-            "DELETE FROM events_webhooks WHERE id IN (SELECT w.id FROM events_webhooks AS w WHERE w.updated_at < $1 \
-             AND (w.status = 'processed' OR (w.status = 'failed' AND NOT EXISTS (SELECT 1 FROM events_jobs AS j \
-             WHERE j.state = 3 AND j.listener = $2 \
-             AND j.unique_key = w.integration_id || '/' || w.provider_delivery_id))) \
-             ORDER BY w.updated_at LIMIT {SOME})"
+            "DELETE FROM events_webhooks WHERE {old} AND id IN (SELECT w.id FROM events_webhooks AS w WHERE {old} \
+             AND {live} AND (w.status = 'processed' OR {parked}) ORDER BY w.updated_at LIMIT {SOME})"
         );
         let values: [Value; 2] = [store::time(before), LISTENER.into()];
         let mut forgotten = 0;

@@ -292,8 +292,12 @@ impl Within<'_> {
         let Some(row) = store::row(self.tx(), sql, values).await? else {
             return Ok(None);
         };
-        let item = rows::read_item(&row)?;
-        item::tell_failed(self, item.clone(), error).await?;
+        let mut item = rows::read_item(&row)?;
+        if item::supersede_failed(self.tx(), &item).await? {
+            item = self.locked_item(id).await?;
+        } else {
+            item::tell_failed(self, item.clone(), error).await?;
+        }
         item::make_due(self.tx(), &BTreeMap::from([(item.run_id, 1)]), now).await?;
         Ok(Some(item))
     }

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use serde::Serialize;
 
 use super::claim::ClaimedItem;
+use super::later::supersede_failed;
 use crate::integration::{Integration, Within};
 use crate::queue::{Held, Hold};
 use crate::store::{self, StoreError, Tx};
@@ -268,7 +269,7 @@ async fn set(
     store::rows(tx, sql, all).await
 }
 
-/// Ends an item as failed, and tells of it. Whether the claim was still held.
+/// Ends an item as failed, and tells of it, unless a later run has done its work meanwhile. Whether the claim was still held.
 async fn fail(
     within: &Within<'_>,
     item: &EndedItem,
@@ -289,7 +290,9 @@ async fn fail(
         return Ok(false);
     };
     let item = rows::read_item(row)?;
-    tell_failed(within, item, error).await?;
+    if !supersede_failed(within.tx(), &item).await? {
+        tell_failed(within, item, error).await?;
+    }
     Ok(true)
 }
 

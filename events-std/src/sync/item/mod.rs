@@ -3,6 +3,7 @@
 mod chores;
 mod claim;
 mod end;
+mod later;
 mod packed;
 mod run;
 mod source;
@@ -12,5 +13,5 @@ mod turn;
 pub(crate) use claim::{ClaimTerms, claim, claimable_runs, runs_alone};
 pub(crate) use end::{EndedItem, ItemEnd, write};
 pub(super) use end::{make_due, tell_failed, text as kept_error};
-pub(super) use run::superseding;
+pub(super) use later::{supersede_failed, superseding};
 pub(crate) use run::{Work, run};

@@ -9,19 +9,19 @@ use events_core::{
     InlineListeners, JobFailure, ParkReason,
 };
 
-use sea_orm::Value;
-
 use super::claim::{self, ClaimedItem};
 use super::end::{EndedItem, ItemEnd, write};
+use super::later::Later;
 use super::timeout;
 use crate::error::RateLimited;
 use crate::integration::{IntegrationError, Integrations, Remembered};
 use crate::queue::longest_transaction;
-use crate::store::{self, Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx};
 use crate::sync::decide::{LAST_WAIT, MAX_ATTEMPTS, deferred, next_attempt};
-use crate::sync::{
-    IntegrationSyncItem, ItemAttempt, SyncItemError, SyncItemErrorKind, SyncRunError,
-};
+use crate::sync::{ItemAttempt, SyncItemError, SyncItemErrorKind, SyncRunError};
+
+/// How long an item that is retried late waits for the one of a later run, from look to look.
+const LATER_WAIT: Duration = Duration::from_secs(10);
 
 /// What must be known before an item is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +133,8 @@ impl Work {
         self.events.now()
     }
 
-    /// Looks whether the item may run at all: one that a later run has superseded, or whose event a queued listener
-    /// hears, may not.
+    /// Looks whether the item may run at all: one that a later run has superseded, or has still before it, or whose event
+    /// a queued listener hears, may not.
     async fn hindered(&self, item: &ClaimedItem) -> Result<Option<ItemEnd>, StoreError> {
         if let Some(listeners) = self.events.inline_listeners(&item.event_name)
             && let Some(queued) = listeners.queued()
@@ -144,23 +144,25 @@ impl Work {
             );
             return Ok(Some(failed(SyncItemErrorKind::Refused, message)));
         }
-        self.superseded(item).await
+        if let Some(superseded) = self.superseded(item).await? {
+            return Ok(Some(superseded));
+        }
+        let (true, Some(later)) = (item.late, Later::than_claimed(item)) else {
+            return Ok(None);
+        };
+        let waits = later.waits(self.integrations.store()).await?;
+        let message =
+            "a later run has this item too: it is waited for, so that no old data is put over new";
+        Ok(waits.then(|| self.defer(item, LATER_WAIT, message.to_owned())))
     }
 
     /// Looks whether a later run has done the item's work, which only an item that is retried late waits for.
     async fn superseded(&self, item: &ClaimedItem) -> Result<Option<ItemEnd>, StoreError> {
-        let (true, Some(external_id)) = (item.late, &item.external_id) else {
+        let (true, Some(later)) = (item.late, Later::than_claimed(item)) else {
             return Ok(None);
         };
-        let values = later(
-            item.integration_id,
-            item.run_id,
-            &item.event_name,
-            external_id,
-        );
-        let row = self.integrations.store().read_row(LATER, values).await?;
-        let later = row.map(|row| row.try_get_by_index(0)).transpose()?;
-        Ok(later.map(ItemEnd::Superseded))
+        let done = later.done(self.integrations.store()).await?;
+        Ok(done.map(ItemEnd::Superseded))
     }
 
     /// How an item ends that has come to this end, unless a later run has done its work meanwhile.
@@ -281,38 +283,6 @@ impl Work {
             None => failed(kind, error),
         }
     }
-}
-
-/// The item of a later run that has done the same work.
-const LATER: &str = "SELECT i.id FROM events_sync_runs AS r JOIN events_sync_items AS i ON i.run_id = r.id \
-                     AND i.event_name = $3 AND i.external_id = $4 WHERE r.integration_id = $1 AND r.id > $2 \
-                     AND i.state = 2 ORDER BY i.id DESC LIMIT 1";
-
-fn later(integration_id: i64, run_id: i64, event_name: &str, external_id: &str) -> [Value; 4] {
-    [
-        integration_id.into(),
-        run_id.into(),
-        event_name.into(),
-        external_id.into(),
-    ]
-}
-
-/// The item of a later run that has done this one's work, if there is one.
-pub(in crate::sync) async fn superseding(
-    tx: &Tx,
-    item: &IntegrationSyncItem,
-) -> Result<Option<i64>, StoreError> {
-    let Some(external_id) = &item.external_id else {
-        return Ok(None);
-    };
-    let values = later(
-        item.integration_id,
-        item.run_id,
-        &item.event_name,
-        external_id,
-    );
-    let row = store::row(tx, LATER, values).await?;
-    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
 }
 
 fn failed(kind: SyncItemErrorKind, message: String) -> ItemEnd {

@@ -103,3 +103,35 @@ impl Integrations {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use events_core::Events;
+
+    use super::Limits;
+    use crate::integration::RateLimit;
+
+    /// By a clock that goes on while calls wait for each other.
+    #[test]
+    fn calls_at_once_do_not_begin_anew() {
+        let events = Events::builder().only_linked_in("nowhere").build();
+        let events = events.expect("nothing is linked there");
+        let limit = RateLimit::new(10, Duration::from_hours(100)).burst(10);
+        let (limits, passed) = (Limits::default(), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        let is_permitted = limits.take(1, limit, &events).is_ok();
+                        passed.fetch_add(is_permitted.into(), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(passed.into_inner(), 10);
+    }
+}

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use events_std::oauth::OAuthError;
+use events_std::oauth::{AccessToken, OAuthError};
 use events_std::{IntegrationError, IntegrationUpdate, StoreError, Tx};
 use http::{Response, StatusCode};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::desk::DeskBench;
@@ -178,6 +179,101 @@ async fn a_provider_that_is_down_is_waited_out(url: String) {
     assert_eq!(desk.server.asked(), ["refresh_token"; 3]);
 }
 
+impl DeskBench {
+    /// Somebody asks for a token, and waits at the closed gate of the server.
+    async fn asking(&self) -> tokio::task::JoinHandle<Result<AccessToken, OAuthError>> {
+        let (engine, id) = (self.bench.engine.clone(), self.integration.id);
+        let asking = tokio::spawn(async move { engine.access_token(id).await });
+        while self.server.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        asking
+    }
+}
+
+/// The provider takes so long to fail that the token has expired.
+async fn a_token_that_expires_meanwhile_is_not_given(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(10).await;
+    desk.server.close_gate().await;
+    let down = json!({ "message": "down" });
+    desk.server.will(StatusCode::SERVICE_UNAVAILABLE, &down);
+    let asking = desk.asking().await;
+    desk.bench.clock.advance(TimeDelta::seconds(10));
+    desk.server.open_gate();
+    let error = asking.await.unwrap().unwrap_err();
+    assert!(matches!(error, OAuthError::Provider(_)), "{error}");
+}
+
+/// The provider accepts no other tokens any more, so that they are stored though another worker has the hold by now;
+/// that worker, whom the provider refuses, takes them.
+async fn tokens_of_a_hold_that_lapsed_are_kept(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(200).await;
+    desk.server.close_gate().await;
+    let first = desk.asking().await;
+    desk.bench.clock.advance(TimeDelta::seconds(61));
+    let lapse = "UPDATE events_leases SET expires_at = 1 WHERE expires_at > 0";
+    let writer = desk.bench.store.writer();
+    writer.execute_unprepared(lapse).await.unwrap();
+    let second = desk.asking().await;
+    desk.server.open_gate();
+    let (first, second) = (
+        first.await.unwrap().unwrap(),
+        second.await.unwrap().unwrap(),
+    );
+    assert_ne!(first.secret(), old());
+    assert_eq!(first, second);
+    let stored = desk.stored().await;
+    assert!(!stored.needs_authorization);
+    assert_eq!(
+        desk.credentials().await.refresh_token,
+        desk.server.played.lock().unwrap().refresh,
+        "the one that the provider accepts"
+    );
+}
+
+/// A person authorized anew, with the refresh token that was, while a refresh was under way that the provider refuses.
+async fn a_grant_that_was_renewed_meanwhile_is_not_marked(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(60).await;
+    desk.server.close_gate().await;
+    let asking = desk.asking().await;
+    let mut renewed = desk.credentials().await;
+    renewed.access_token = Some("renewed".to_owned());
+    let at = desk.bench.events.now() + TimeDelta::hours(1);
+    let update = IntegrationUpdate::new().credentials(json!({
+        "api_key": "stays", "access_token": "renewed", "refresh_token": renewed.refresh_token,
+        "token_expires_at": at.to_rfc3339(),
+    }));
+    let id = desk.integration.id;
+    desk.bench.engine.update(id, update.unwrap()).await.unwrap();
+    desk.server.played.lock().unwrap().refresh = None;
+    desk.server.open_gate();
+    assert_eq!(asking.await.unwrap().unwrap().secret(), "renewed");
+    assert!(!desk.stored().await.needs_authorization);
+}
+
+/// Those whose token the provider has refused get another by one call, though one comes later.
+async fn a_refused_token_is_replaced_once(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(3_600).await;
+    let replace = async |refused: &str| {
+        let id = desk.integration.id;
+        let replaced = desk.bench.engine.replace_access_token(id, refused).await;
+        replaced.unwrap().secret().to_owned()
+    };
+    let fresh = replace(&old()).await;
+    assert_ne!(fresh, old());
+    assert_eq!(replace(&old()).await, fresh);
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+    // One that has expired by then is none to take.
+    desk.has_tokens(3_600).await;
+    desk.bench.clock.advance(TimeDelta::hours(2));
+    assert_ne!(replace("another").await, old());
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+}
+
 async fn a_refresh_can_be_asked_for(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(3_600).await;
@@ -216,12 +312,7 @@ async fn a_refresh_comes_to_its_end(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
     desk.server.close_gate().await;
-    let engine = desk.bench.engine.clone();
-    let id = desk.integration.id;
-    let asking = tokio::spawn(async move { engine.access_token(id).await });
-    while desk.server.asked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let asking = desk.asking().await;
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
     desk.server.open_gate();
@@ -234,12 +325,7 @@ async fn a_refresh_that_is_overtaken_writes_nothing(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
     desk.server.close_gate().await;
-    let engine = desk.bench.engine.clone();
-    let id = desk.integration.id;
-    let asking = tokio::spawn(async move { engine.access_token(id).await });
-    while desk.server.asked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let asking = desk.asking().await;
     desk.connected().await;
     let newest = desk.credentials().await;
     let refresh = format!("refresh-0-{CANARY}");
@@ -293,7 +379,11 @@ on_both!(
     those_who_wait_take_a_token_of_short_life_too,
     a_look_beside_a_refresh_takes_one_token_for_what_it_is,
     a_refused_grant_is_recorded_and_not_asked_for_again,
+    a_grant_that_was_renewed_meanwhile_is_not_marked,
     a_provider_that_is_down_is_waited_out,
+    a_refused_token_is_replaced_once,
+    a_token_that_expires_meanwhile_is_not_given,
+    tokens_of_a_hold_that_lapsed_are_kept,
     a_refresh_can_be_asked_for,
     what_is_missing_is_told,
     a_refresh_comes_to_its_end,

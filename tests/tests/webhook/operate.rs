@@ -189,6 +189,13 @@ async fn a_delivery_whose_job_is_parked_stays(url: String) {
     let prune = async || hub.bench.engine.prune_webhooks().await.unwrap();
     assert_eq!(prune().await, 0);
     let parked = hub.bench.store.failed(&hub.bench.events);
+    assert_eq!(parked.retry_all(&FailedFilter::new()).await.unwrap(), 1);
+    assert_eq!(prune().await, 0, "its job waits again");
+    hub.hub.will([Fate::Fails; 3]);
+    for seconds in [0, 10, 60] {
+        hub.work_after(seconds).await;
+    }
+    hub.bench.clock.advance(TimeDelta::days(31));
     assert_eq!(parked.flush(&FailedFilter::new()).await.unwrap(), 1);
     assert_eq!(prune().await, 1);
 }

@@ -134,6 +134,20 @@ impl Within<'_> {
         }
     }
 
+    /// The entry of the operation log with this id, which nobody else changes until the transaction ends.
+    pub(crate) async fn lock_operation(
+        &self,
+        id: i64,
+    ) -> Result<Option<IntegrationLog>, IntegrationError> {
+        let sql = format!(
+            "SELECT {} FROM events_operations WHERE id = $1{}",
+            rows::COLUMNS,
+            store::for_update(self.tx())
+        );
+        let row = store::row(self.tx(), sql, [id.into()]).await?;
+        Ok(row.as_ref().map(rows::read).transpose()?)
+    }
+
     /// As [`Integrations::update_operation`].
     ///
     /// # Errors

@@ -363,7 +363,7 @@ impl Within<'_> {
 
     /// Writes the run's end into its entry of the operation log, which fires nothing.
     async fn end_log(&self, run: &SyncRun, result: &SyncResult) -> Result<(), SyncRunError> {
-        let Some(mut log) = self.integrations().find_operation(run.log_id).await? else {
+        let Some(mut log) = self.lock_operation(run.log_id).await? else {
             // Forgotten, as by an operator: the run ends all the same.
             return Ok(());
         };

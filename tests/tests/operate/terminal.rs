@@ -9,11 +9,12 @@ use events_std::{
     Integration, Integrations, NewIntegration, NoCredentials, NoMetadata, Provider, ScheduledSync,
     Store, SyncError, SyncItemEvent, SyncSession, provider,
 };
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::command::parse;
 
-/// So many items, each of which ends so much later than the one before.
+/// So many items, each of which ends so much later than the one before: however late that was.
 const ITEMS: u32 = 100;
 const LATER: Duration = Duration::from_millis(12);
 
@@ -45,8 +46,9 @@ impl ScheduledSync for Screws {
 }
 
 #[listener(ScrewSynced)]
-async fn takes_its_time(event: &ScrewSynced, start: &State<Instant>) {
-    tokio::time::sleep_until(**start + LATER * event.screw).await;
+async fn takes_its_time(_: &ScrewSynced, turn: &State<Mutex<()>>) {
+    let _mine = turn.lock().await;
+    tokio::time::sleep(LATER).await;
 }
 
 const ROLE: &str = "EVENTS_OPERATE_TERMINAL";
@@ -63,7 +65,7 @@ async fn child() {
     let events = Events::builder()
         .only_linked_in(module_path!())
         .state(engine.clone())
-        .state(start)
+        .state(Mutex::new(()))
         .queue(store.queue())
         .build()
         .unwrap();

@@ -24,8 +24,9 @@ async fn takes_its_time(event: &Unheard, effects: &State<Effects>) {
     }
 }
 
-/// Beyond the grace time, as the worker's documentation says.
-const BOUND: Duration = Duration::from_secs(10);
+/// Beyond the grace time. The worker's documentation says 10 s, of which it needs 9 by its own waits: a busy machine may
+/// add some. Whoever waits for an answer as at work takes 30 s, and a worker that forgets to limit a wait takes for ever.
+const BOUND: Duration = Duration::from_secs(20);
 
 #[test]
 fn it_does_not_keep_a_worker_that_is_to_stop() {

@@ -30,25 +30,26 @@ const MODULE: &str = "EVENTS_FAULTS_MODULE";
 const PLACES: &str = "EVENTS_FAULTS_PLACES";
 const LAPSE: &str = "EVENTS_FAULTS_LAPSE";
 const WORKER: &str = "process::worker";
-/// After how many seconds without a sign of life the workers here take others for dead.
-const SHORT: u64 = 3;
-/// So many that a worker does not look for its own row while a test runs.
+/// After how many seconds without a sign of life others take a worker here for dead. So many that no stall of the machine
+/// makes it look dead: if it dies, its lock tells. And it does not look for its own row while a test runs.
 const PATIENT: u64 = 3_600;
+/// The fewest that there may be.
+const IMPATIENT: u64 = 3;
 
 impl Process {
-    /// Starts a worker of a module's listeners.
+    /// Starts a worker of a module's listeners. It does not notice that others took it for dead.
     pub(crate) fn start(base: &Base, module: &str, places: usize) -> Self {
-        Self::start_with(base, WORKER, module, places, SHORT)
+        Self::start_with(base, WORKER, module, places, PATIENT)
     }
 
-    /// Starts one that does not notice that others took it for dead.
-    pub(crate) fn start_patient(base: &Base, module: &str, places: usize) -> Self {
-        Self::start_with(base, WORKER, module, places, PATIENT)
+    /// Starts one that soon notices that others took it for dead.
+    pub(crate) fn start_impatient(base: &Base, module: &str, places: usize) -> Self {
+        Self::start_with(base, WORKER, module, places, IMPATIENT)
     }
 
     /// Starts one in another role than that of [`worker`]: a test, by its name.
     pub(crate) fn start_as(base: &Base, role: &str, places: usize) -> Self {
-        Self::start_with(base, role, "", places, SHORT)
+        Self::start_with(base, role, "", places, PATIENT)
     }
 
     fn start_with(base: &Base, role: &str, module: &str, places: usize, lapse: u64) -> Self {

@@ -37,7 +37,7 @@ fn what_it_says_of_jobs_that_others_have_is_not_accepted() {
         let effects = Effects::of(&base.folder);
         effects.mark("child");
         effects.mark(&std::process::id().to_string());
-        let process = Process::start(&base, module_path!(), 20);
+        let process = Process::start_impatient(&base, module_path!(), 20);
         dispatch_all(&store, &events, (0..20).map(Lease)).await;
         until("all run there", async || effects.lines().len() == 20).await;
         stop_between_writes(&process, &store).await;
@@ -171,7 +171,7 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
         let events = events(module_path!(), &store, &base);
         let effects = Effects::of(&base.folder);
         effects.mark(&std::process::id().to_string());
-        let process = Process::start_patient(&base, module_path!(), 20);
+        let process = Process::start(&base, module_path!(), 20);
         let endings = [Ending::Succeeds, Ending::Fails, Ending::Never];
         dispatch_all(&store, &events, endings.into_iter().map(Stale)).await;
         dispatch_all(&store, &events, [Ending::Fails].into_iter().map(StaleLast)).await;
@@ -196,9 +196,13 @@ fn what_it_says_while_others_run_its_jobs_changes_no_row() {
             assert_eq!(before.len(), all);
             effects.mark("go on there");
             process.signal("CONT");
+            // All but the one that never ends. Else the end of the process might come first.
+            until("the runs there have ended", async || {
+                lines("ends, here: false") == all - 1
+            })
+            .await;
             // At its end it has written all that it had to say.
             assert!(process.end().await);
-            // All but the one that never ends.
             assert_eq!(lines("ends, here: false"), all - 1);
             assert_eq!(running(&store).await, before);
             effects.mark("go on here");

@@ -210,9 +210,12 @@ async fn items_are_given_back_at_the_shutdown(url: String) {
     assert!(desk.is_closed(&run).await);
 }
 
+/// A time in which an item can be written on a busy machine: so long the end of one that has failed may take too.
+const SHORT: Duration = Duration::from_millis(300);
+
 /// Section 7.3: a timeout ends an attempt, as an error does; on the last one the reason is `timed_out`.
 async fn an_attempt_that_takes_too_long_is_ended(url: String) {
-    let desk = DeskBench::with_timeout(Duration::from_millis(20), url, |builder| {
+    let desk = DeskBench::with_timeout(SHORT, url, |builder| {
         builder.listen("slow.hangs", |event: &TicketSynced| {
             let hangs = event.ticket == 1;
             async move {
@@ -230,7 +233,7 @@ async fn an_attempt_that_takes_too_long_is_ended(url: String) {
     assert_eq!((item.status, item.attempts), (ItemStatus::Failed, 5));
     assert_eq!(
         item.error.as_deref(),
-        Some("the attempt took longer than 20ms")
+        Some("the attempt took longer than 300ms")
     );
     let kinds: Vec<String> = desk
         .bench
@@ -255,8 +258,7 @@ mod in_the_transaction {
     }
 
     pub(super) async fn a_transaction_that_takes_too_long_is_rolled_back(url: String) {
-        let timeout = Duration::from_millis(20);
-        let desk = DeskBench::with_timeout(timeout, url, |builder| builder.register(HANGS)).await;
+        let desk = DeskBench::with_timeout(SHORT, url, |builder| builder.register(HANGS)).await;
         execute(&desk.bench, "CREATE TABLE written (ticket BIGINT)").await;
         let run = desk.begin([1, 2, 3]).await;
         desk.serve_until("the run is closed", async || desk.is_closed(&run).await)

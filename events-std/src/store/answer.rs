@@ -32,6 +32,16 @@ impl Store {
         }
     }
 
+    /// Waits for work that may take its time, unless the database is found silent meanwhile, by whoever asks it: then
+    /// nothing, since the work may wait for an answer that never comes.
+    pub(crate) async fn unless_silent<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let silent = self.falls_silent();
+        tokio::select! {
+            done = work => Some(done),
+            () = silent => None,
+        }
+    }
+
     /// Waits as [`answered`] does, where the store's transactions are to be answered in time.
     pub(crate) async fn in_time<T, E: Into<StoreError>>(
         &self,

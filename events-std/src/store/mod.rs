@@ -162,6 +162,19 @@ impl Store {
         self.inner.silence.note();
     }
 
+    /// Waits until [a silence](Self::note_silence) is noted, from the call on.
+    #[cfg(feature = "postgres")]
+    fn falls_silent(&self) -> impl Future<Output = ()> + use<> {
+        self.inner.silence.is_noted()
+    }
+
+    /// SQLite never does.
+    #[cfg(not(feature = "postgres"))]
+    #[expect(clippy::unused_self, reason = "SQLite is never silent")]
+    fn falls_silent(&self) -> impl Future<Output = ()> + use<> {
+        std::future::pending()
+    }
+
     /// Whether it is the same store, or a clone of it.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

@@ -137,7 +137,15 @@ fn chore(run: impl Future<Output = ()> + Send + 'static) -> Taken {
 
 async fn reconcile(integrations: Integrations, running: Running) {
     while running.0.due.swap(false, Ordering::AcqRel) {
-        match tokio::time::timeout(LONGEST, integrations.reconcile()).await {
+        let reconciling = tokio::time::timeout(LONGEST, integrations.reconcile());
+        let Some(ended) = integrations.store().unless_silent(reconciling).await else {
+            tracing::warn!(
+                "the database fell silent while runs were reconciled: it will be tried again"
+            );
+            running.0.due.store(true, Ordering::Release);
+            continue;
+        };
+        match ended {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 tracing::error!(%error, "runs could not be reconciled: it will be tried again");
@@ -152,7 +160,14 @@ async fn reconcile(integrations: Integrations, running: Running) {
 async fn fail_all_unknown(integrations: Integrations, running: Running) {
     running.0.due.store(false, Ordering::Release);
     loop {
-        match fail_some_unknown(&integrations).await {
+        let failing = fail_some_unknown(&integrations);
+        let Some(failed) = integrations.store().unless_silent(failing).await else {
+            tracing::warn!(
+                "the database fell silent while items that no worker knows were failed: it will be tried again"
+            );
+            return;
+        };
+        match failed {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) => {

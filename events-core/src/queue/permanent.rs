@@ -13,12 +13,12 @@ use crate::future::caught;
 ///
 /// It shows the text of the error that it holds, and has that error's source.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{BoxError, Event, Permanent, listener};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Clone, Debug, Serialize, Deserialize, Event)]
-/// #[event(durable)]
+/// #[event(durable, name = "order.placed")]
 /// struct OrderPlaced {
 ///     card: String,
 /// }

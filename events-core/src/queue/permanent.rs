@@ -9,7 +9,8 @@ use crate::future::caught;
 /// A failure that no further attempt can mend, as a card that was stolen or a record that is not fit. Where it stands
 /// anywhere in the chain of [sources](Error::source) of the error that a queued listener returns, the job is parked at
 /// once, whatever tries are left: as [`ParkReason::Permanent`](crate::ParkReason::Permanent), after the listener's
-/// `failed` hook. A listener that is not queued has one attempt in any case.
+/// `failed` hook. So ends an item of a sync run too, and an announcement all of whose failures say so. Other listeners that
+/// are not queued have one attempt in any case.
 ///
 /// It shows the text of the error that it holds, and has that error's source.
 ///

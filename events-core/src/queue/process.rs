@@ -261,12 +261,7 @@ impl Events {
         {
             Ok(()) => Verdict::Done,
             Err(error) => {
-                let reason = if error.is_permanent() {
-                    ParkReason::Permanent
-                } else {
-                    ParkReason::Exhausted
-                };
-                let failure = JobFailure::new(reason, text_of(&error));
+                let failure = JobFailure::new(reason_of(error.is_permanent()), text_of(&error));
                 retry_or_park(job, &ANNOUNCED, self.now(), failure)
             }
         }
@@ -430,12 +425,16 @@ fn describe(failure: Failure) -> JobFailure {
 
 /// The failure of a listener, or of what is as good as one.
 fn failed(message: String, error: BoxError) -> JobFailure {
-    let reason = if Permanent::is_in(&error) {
+    JobFailure::new(reason_of(Permanent::is_in(&error)), message).with_error(error)
+}
+
+/// For what a job is parked that fails for good.
+fn reason_of(is_permanent: bool) -> ParkReason {
+    if is_permanent {
         ParkReason::Permanent
     } else {
         ParkReason::Exhausted
-    };
-    JobFailure::new(reason, message).with_error(error)
+    }
 }
 
 fn unreadable(error: DecodeError) -> JobFailure {

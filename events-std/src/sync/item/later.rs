@@ -2,7 +2,6 @@
 
 use sea_orm::Value;
 
-use super::claim::ClaimedItem;
 use crate::store::{self, Store, StoreError, Tx};
 use crate::sync::IntegrationSyncItem;
 
@@ -11,25 +10,18 @@ pub(super) struct Later([Value; 4]);
 
 impl Later {
     /// None: what has no id of the provider is known in no other run.
-    pub(super) fn than_claimed(item: &ClaimedItem) -> Option<Self> {
-        let external_id = item.external_id.as_deref()?;
-        let values = (item.integration_id, item.run_id, &*item.event_name);
-        Some(Self::of(values, external_id))
-    }
-
-    fn than(item: &IntegrationSyncItem) -> Option<Self> {
-        let external_id = item.external_id.as_deref()?;
-        let values = (item.integration_id, item.run_id, &*item.event_name);
-        Some(Self::of(values, external_id))
-    }
-
-    fn of((integration_id, run_id, event_name): (i64, i64, &str), external_id: &str) -> Self {
-        Self([
+    pub(super) fn than(
+        integration_id: i64,
+        run_id: i64,
+        event_name: &str,
+        external_id: Option<&str>,
+    ) -> Option<Self> {
+        Some(Self([
             integration_id.into(),
             run_id.into(),
             event_name.into(),
-            external_id.into(),
-        ])
+            external_id?.into(),
+        ]))
     }
 
     /// The last one that has done the work.
@@ -60,7 +52,13 @@ pub(in crate::sync) async fn superseding(
     tx: &Tx,
     item: &IntegrationSyncItem,
 ) -> Result<Option<i64>, StoreError> {
-    let Some(later) = Later::than(item) else {
+    let external_id = item.external_id.as_deref();
+    let Some(later) = Later::than(
+        item.integration_id,
+        item.run_id,
+        &item.event_name,
+        external_id,
+    ) else {
         return Ok(None);
     };
     let row = store::row(tx, statement("i.state = 2"), later.0).await?;

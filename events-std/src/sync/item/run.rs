@@ -144,21 +144,19 @@ impl Work {
             );
             return Ok(Some(failed(SyncItemErrorKind::Refused, message)));
         }
-        if let Some(superseded) = self.superseded(item).await? {
-            return Ok(Some(superseded));
+        // First whether one waits: what ends between the two looks is found by the second.
+        if let Some(later) = later_than(item)
+            && later.waits(self.integrations.store()).await?
+        {
+            let message = "a later run has this item too: it is waited for, so that no old data is put over new";
+            return Ok(Some(self.defer(item, LATER_WAIT, message.to_owned())));
         }
-        let (true, Some(later)) = (item.late, Later::than_claimed(item)) else {
-            return Ok(None);
-        };
-        let waits = later.waits(self.integrations.store()).await?;
-        let message =
-            "a later run has this item too: it is waited for, so that no old data is put over new";
-        Ok(waits.then(|| self.defer(item, LATER_WAIT, message.to_owned())))
+        self.superseded(item).await
     }
 
-    /// Looks whether a later run has done the item's work, which only an item that is retried late waits for.
+    /// Looks whether a later run has done the item's work.
     async fn superseded(&self, item: &ClaimedItem) -> Result<Option<ItemEnd>, StoreError> {
-        let (true, Some(later)) = (item.late, Later::than_claimed(item)) else {
+        let Some(later) = later_than(item) else {
             return Ok(None);
         };
         let done = later.done(self.integrations.store()).await?;
@@ -283,6 +281,20 @@ impl Work {
             None => failed(kind, error),
         }
     }
+}
+
+/// The same work in later runs, which only an item that is retried late looks at.
+fn later_than(item: &ClaimedItem) -> Option<Later> {
+    if !item.late {
+        return None;
+    }
+    let external_id = item.external_id.as_deref();
+    Later::than(
+        item.integration_id,
+        item.run_id,
+        &item.event_name,
+        external_id,
+    )
 }
 
 fn failed(kind: SyncItemErrorKind, message: String) -> ItemEnd {

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use events_core::{AnyEvent, Events, EventsBuilder, ManualClock};
 use events_std::{
@@ -12,6 +12,9 @@ use events_std::{
 };
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use serde::{Deserialize, Serialize};
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
 use uuid::Uuid;
 
 /// Writes a test for each database from each body: `async fn name(url: String)`, which makes its [`Bench`].
@@ -26,6 +29,24 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// A subscriber for a part of a test, which hears all that is logged there.
+///
+/// Each place that logs remembers for the whole process who wants to hear it. While there is only one subscriber, `tracing`
+/// asks the thread that comes to the place first: one of another test has none, and the place is silent from then on. So
+/// there is a default for all threads, which wants everything.
+pub(crate) fn listening(
+    layer: impl Layer<Registry> + Send + Sync,
+) -> impl Subscriber + Send + Sync {
+    static FOR_ALL_THREADS: Once = Once::new();
+    FOR_ALL_THREADS.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry())
+            .expect("no other default in this suite");
+        // Places that were come to between the two steps of that.
+        tracing::callsite::rebuild_interest_cache();
+    });
+    tracing_subscriber::registry().with(layer)
+}
 
 /// The provider of most tests.
 #[derive(Default)]

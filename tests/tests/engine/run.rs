@@ -8,11 +8,11 @@ use events_std::{Integrations, RunState, Scheduler, SessionError, SkipReason, St
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Layer};
 
 use crate::desk::DeskBench;
 use crate::desk::until;
-use crate::kit::{Bench, on_both, on_postgres};
+use crate::kit::{Bench, listening, on_both, on_postgres};
 
 /// Sections 2 and 6, `OperationStarted`: the log row of a run fires it, and its end does not.
 async fn a_run_starts_with_its_log_and_ends_with_sync_completed(url: String) {
@@ -93,8 +93,7 @@ async fn a_second_run_is_dropped_with_the_age_of_the_first(url: String) {
     desk.bench.clock.advance(TimeDelta::seconds(90));
     let ages = Ages::default();
     let second = {
-        let subscriber = tracing_subscriber::registry().with(ages.clone());
-        let _here = tracing::subscriber::set_default(subscriber);
+        let _here = tracing::subscriber::set_default(listening(ages.clone()));
         desk.bench.engine.sync(id).await.unwrap()
     };
     assert_eq!(*ages.0.lock().unwrap(), [90]);

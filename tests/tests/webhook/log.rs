@@ -7,10 +7,10 @@ use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Layer};
 
 use crate::hub::{HubBench, SECRET, Sent, send, signature};
-use crate::kit::on_both;
+use crate::kit::{listening, on_both};
 
 /// The fields of every event and span, of every level.
 #[derive(Clone, Default)]
@@ -58,8 +58,8 @@ async fn a_refusal_is_logged_with_its_reason_and_nothing_that_was_sent(url: Stri
     ];
     for (reason, sent) in refused {
         let log = Log::default();
-        let subscriber = tracing_subscriber::registry().with(log.clone());
-        let (status, _) = send(&hub.router, &sent).with_subscriber(subscriber).await;
+        let heard = listening(log.clone());
+        let (status, _) = send(&hub.router, &sent).with_subscriber(heard).await;
         assert!(status.is_client_error());
         let log = log.0.lock().unwrap().clone();
         assert!(log.contains(reason), "{reason}: {log}");

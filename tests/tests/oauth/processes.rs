@@ -92,7 +92,7 @@ impl DeskBench {
 async fn fifty_workers_make_one_call(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
-    desk.server.close_gate().await;
+    desk.server.close_gate();
     let mut processes: Vec<Workers> = (0..5)
         .map(|_| Workers::start(&desk, &desk.server.url, None))
         .collect();
@@ -123,7 +123,7 @@ async fn fifty_workers_make_one_call(url: String) {
 async fn a_refresher_that_is_killed_is_followed_by_another(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
-    desk.server.close_gate().await;
+    desk.server.close_gate();
     let mut process = Workers::start(&desk, &desk.server.url, None);
     process.says("ready");
     process.go();
@@ -154,7 +154,7 @@ fn clocks_that_are_far_apart_end_no_lease() {
     on_postgres("clocks_that_are_far_apart_end_no_lease", async |url| {
         let desk = DeskBench::new(url.clone()).await;
         desk.has_tokens(60).await;
-        desk.server.close_gate().await;
+        desk.server.close_gate();
         let clock = ManualClock::new(desk.bench.events.now() + TimeDelta::minutes(10));
         let provider = Desk {
             url: desk.server.url.clone(),

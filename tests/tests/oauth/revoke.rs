@@ -52,7 +52,7 @@ async fn many_at_once_fire_once(url: String) {
 async fn it_waits_for_a_refresh(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(60).await;
-    desk.server.close_gate().await;
+    desk.server.close_gate();
     let (engine, id) = (desk.bench.engine.clone(), desk.integration.id);
     let refreshing = tokio::spawn(async move { engine.access_token(id).await });
     while desk.server.asked().is_empty() {

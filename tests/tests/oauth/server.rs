@@ -45,7 +45,7 @@ pub(crate) struct Played {
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) played: Arc<Mutex<Played>>,
-    /// A refresh waits for a permit, once a test has taken them.
+    /// A refresh uses up a permit, and waits for one once a test has taken them.
     pub(crate) gate: Arc<Semaphore>,
 }
 
@@ -71,9 +71,13 @@ impl Server {
     }
 
     /// Lets refreshes wait from now on.
-    pub(crate) async fn close_gate(&self) {
-        let all = self.gate.acquire_many(u32::try_from(OPEN).unwrap()).await;
-        all.unwrap().forget();
+    pub(crate) fn close_gate(&self) {
+        self.gate.forget_permits(OPEN);
+    }
+
+    /// Lets the refresh through that has waited longest, and no other.
+    pub(crate) fn let_one_through(&self) {
+        self.gate.add_permits(1);
     }
 
     pub(crate) fn open_gate(&self) {
@@ -142,7 +146,7 @@ async fn token(
     server.played.lock().unwrap().asked.push(kind);
     if kind == "refresh_token" {
         // Who hangs up meanwhile has not refreshed.
-        let _permit = server.gate.acquire().await.unwrap();
+        server.gate.acquire().await.unwrap().forget();
     }
     let mut played = server.played.lock().unwrap();
     if !played.instead.is_empty() {

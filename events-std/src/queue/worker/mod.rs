@@ -14,6 +14,7 @@ mod source;
 mod sources;
 mod stop;
 mod threads;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -23,7 +24,7 @@ use events_core::Events;
 
 use crate::store::{Store, StoreError};
 
-use run::Until;
+use turns::Until;
 
 pub(crate) use means::{Means, longest_transaction};
 pub(crate) use source::{Ends, Over, Source, Taken, Turn};

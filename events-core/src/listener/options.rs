@@ -133,6 +133,8 @@ pub type HookRun<'a> = BoxFuture<'a, Result<(), BoxError>>;
 pub enum HookAsk<'a, 'c> {
     /// To name what its arguments need.
     Needs(&'c mut Needs),
+    /// To say whether it is not async.
+    Blocks(&'c mut bool),
     /// To run.
     Run {
         /// The event.
@@ -157,6 +159,13 @@ impl FailedHook {
     /// Names what its arguments need.
     pub(crate) fn needs(&self) -> Vec<(usize, Need)> {
         Needs::collect(|needs| drop((self.call)(HookAsk::Needs(needs))))
+    }
+
+    /// Whether its function is not async.
+    pub(crate) fn blocks(&self) -> bool {
+        let mut blocks = false;
+        drop((self.call)(HookAsk::Blocks(&mut blocks)));
+        blocks
     }
 
     /// Whether it asks for a value of its own run, as a transaction.
@@ -192,6 +201,9 @@ impl std::fmt::Debug for FailedHook {
     note = "write `fn hook(event: &TheEvent, failure: &JobFailure)`, sync or async, with the arguments of a listener after these two, returning `()` or `Result<(), E>`"
 )]
 pub trait HookCall<'a, E: ?Sized, Form> {
+    /// Whether the function is not async.
+    const BLOCKS: bool;
+
     /// Names what the arguments need.
     fn needs(needs: &mut Needs);
 
@@ -236,6 +248,8 @@ macro_rules! hook {
             R: HookReturn,
             $($name: FromContext<'a>,)*
         {
+            const BLOCKS: bool = true;
+
             fn needs(needs: &mut Needs) {
                 let _ = &needs;
                 $($name::needs(needs);)*
@@ -257,6 +271,8 @@ macro_rules! hook {
             R::Output: HookReturn,
             $($name: FromContext<'a>,)*
         {
+            const BLOCKS: bool = false;
+
             fn needs(needs: &mut Needs) {
                 let _ = &needs;
                 $($name::needs(needs);)*
@@ -288,6 +304,10 @@ pub fn ask_hook<'a, E: ?Sized + Heard, Form, H: HookCall<'a, E, Form>>(
     match ask {
         HookAsk::Needs(needs) => {
             H::needs(needs);
+            None
+        }
+        HookAsk::Blocks(blocks) => {
+            *blocks = H::BLOCKS;
             None
         }
         HookAsk::Run { event, failure, cx } => Some(match E::of_any(event) {

@@ -43,6 +43,8 @@ pub struct Claimable {
     pub wants_transaction: bool,
     /// Whether it has a `failed` hook.
     pub has_hook: bool,
+    /// Whether the function of its `failed` hook is not async, so that it belongs on a thread that may block.
+    pub hook_blocks: bool,
     /// Whether its `failed` hook asks for a transaction: then it wants one of its own, in which the job is parked too.
     pub hook_wants_transaction: bool,
     /// Whether its jobs keep equal ones away only until their first attempt starts.
@@ -223,6 +225,7 @@ impl Events {
                         timeout: options.timeout,
                         wants_transaction: entry.wants_extension(),
                         has_hook: options.failed.is_some(),
+                        hook_blocks: options.failed.is_some_and(|hook| hook.blocks()),
                         hook_wants_transaction: options
                             .failed
                             .is_some_and(|hook| hook.wants_extension()),
@@ -357,6 +360,7 @@ fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable 
         timeout: None,
         wants_transaction: false,
         has_hook: false,
+        hook_blocks: false,
         hook_wants_transaction: false,
         unique_until_start: false,
         in_order_with: Vec::new(),

@@ -58,25 +58,41 @@ impl Other {
 const PART: u32 = 20;
 
 /// What a worker has seen of the others: each one's heartbeat, and since when it has not changed. Only this machine's
-/// own steady clock counts, so that clocks that differ, or are set, make nobody dead.
+/// own steady clock counts, so that clocks that differ, or are set, make nobody dead. While the database is away, or
+/// locked, nobody can show life: such time does not count.
 #[derive(Default)]
 pub(super) struct Watch {
     seen: HashMap<i64, (i64, Instant)>,
+    /// When it last looked at the others.
+    looked: Option<Instant>,
     /// When it may look for orphans again.
     orphans: Option<Instant>,
 }
 
 impl Watch {
-    fn is_dead(&mut self, other: &Other) -> bool {
+    /// The database failed: how long the others showed no life tells nothing.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
+    /// Looks at the others at this time: those that are here, and how long ago the look before was.
+    fn look(&mut self, others: &[Other], now: Instant) -> Duration {
+        self.seen
+            .retain(|id, _| others.iter().any(|other| other.id == *id));
+        let before = self.looked.replace(now);
+        before.map_or(Duration::ZERO, |before| now.duration_since(before))
+    }
+
+    fn is_dead(&mut self, other: &Other, now: Instant, gap: Duration) -> bool {
         let by_lock = other.lock.as_ref().map_or(Life::Unknown, |(path, place)| {
             life_of(&other.boot, path, *place)
         });
-        let now = Instant::now();
         let seen = self
             .seen
             .entry(other.id)
             .or_insert((other.heartbeat_at, now));
-        if seen.0 != other.heartbeat_at {
+        // What kept this worker from looking for so long may have kept the other from beating.
+        if seen.0 != other.heartbeat_at || gap > other.lapse / 2 {
             *seen = (other.heartbeat_at, now);
         }
         // A process that hangs, or is stopped, keeps its lock, but not its jobs.
@@ -105,13 +121,12 @@ pub(super) async fn reclaim(
         .iter()
         .map(Other::read)
         .collect::<Result<Vec<_>, _>>()?;
-    watch
-        .seen
-        .retain(|id, _| others.iter().any(|other| other.id == *id));
+    let looked = Instant::now();
+    let gap = watch.look(&others, looked);
     let mut processes: BTreeMap<_, (Vec<&Other>, bool)> = BTreeMap::new();
     for other in &others {
         let (dead, lives) = processes.entry(&other.process).or_default();
-        if other.id != me && watch.is_dead(other) {
+        if other.id != me && watch.is_dead(other, looked, gap) {
             dead.push(other);
         } else {
             *lives = true;
@@ -252,4 +267,52 @@ async fn release_orphans(store: &Store, now: DateTime<Utc>) -> Result<(), StoreE
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn other(heartbeat_at: i64) -> Other {
+        Other {
+            id: 1,
+            boot: String::new(),
+            lock: None,
+            heartbeat_at,
+            lapse: Duration::from_secs(60),
+            process: (None, String::new(), String::new(), 0),
+        }
+    }
+
+    /// Whether the other is taken for dead by looks after so many seconds each, in which its heartbeat stays.
+    fn dead_after(watch: &mut Watch, waits: &[u64]) -> Vec<bool> {
+        let mut now = watch.looked.unwrap_or_else(Instant::now);
+        let looks = waits.iter().map(|wait| {
+            now += Duration::from_secs(*wait);
+            let others = [other(7)];
+            let gap = watch.look(&others, now);
+            watch.is_dead(&others[0], now, gap)
+        });
+        looks.collect()
+    }
+
+    #[test]
+    fn only_time_in_which_it_could_have_shown_life_counts() {
+        let mut watch = Watch::default();
+        assert_eq!(
+            dead_after(&mut watch, &[0, 20, 20, 20, 1]),
+            [false, false, false, false, true]
+        );
+        // This worker could not look for long.
+        assert_eq!(
+            dead_after(&mut watch, &[31, 30, 30, 1]),
+            [false, false, false, true]
+        );
+        // A look or a sign of life of its own failed.
+        watch.forget();
+        assert_eq!(
+            dead_after(&mut watch, &[20, 30, 30, 1]),
+            [false, false, false, true]
+        );
+    }
 }

@@ -11,6 +11,7 @@ mod join;
 mod ledger;
 mod listen;
 mod migrate;
+mod outage;
 mod outbox;
 mod place;
 #[cfg(feature = "postgres")]

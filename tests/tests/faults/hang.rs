@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use events_core::{Attempt, Event, State, listener};
+use events_core::{Attempt, Event, JobFailure, State, listener};
 use events_std::{Worker, WorkerError};
 use events_tests::Effects;
 
@@ -17,12 +17,17 @@ struct Trap {
     opened: Condvar,
 }
 
-static TRAP: Trap = Trap {
-    closed: Mutex::new(true),
-    opened: Condvar::new(),
-};
+static TRAP: Trap = Trap::new();
+static HOOK_TRAP: Trap = Trap::new();
 
 impl Trap {
+    const fn new() -> Self {
+        Self {
+            closed: Mutex::new(true),
+            opened: Condvar::new(),
+        }
+    }
+
     fn enter(&self) {
         let closed = self.closed.lock().unwrap();
         drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
@@ -85,6 +90,43 @@ fn a_listener_that_hangs_is_left_and_the_others_go_on_until_all_places_are_taken
         TRAP.open();
         until("they were let go", async || effects.lines().len() == 7).await;
         assert_eq!(states(&store).await, [0, 0, 5, 2]);
+    });
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "faults.given_up")]
+struct GivenUp;
+
+#[listener(GivenUp, queue, tries = 1, timeout = "50ms", failed = hook_hangs)]
+async fn fails(_: &GivenUp) -> Result<(), &'static str> {
+    Err("no")
+}
+
+fn hook_hangs(_: &GivenUp, _: &JobFailure, effects: &State<Effects>) {
+    HOOK_TRAP.enter();
+    effects.write("went on");
+}
+
+/// A hook that blocks holds no thread of the runtime.
+#[test]
+fn a_hook_that_hangs_is_left_and_the_job_is_parked() {
+    on_every_database(async |base: Base| {
+        HOOK_TRAP.close();
+        let store = base.store().await;
+        let events = events(module_path!(), &store, &base);
+        let effects = Effects::of(&base.folder);
+        let test = async {
+            events.dispatch(&GivenUp).await.unwrap();
+            until("it is parked", async || states(&store).await[3] == 1).await;
+        };
+        let left = Worker::new(&events, &store).run_until(test).await.unwrap();
+        assert_eq!(left.abandoned, 1);
+        let told = "SELECT COUNT(*) FROM events_jobs WHERE reason = 'exhausted' \
+                    AND error = 'no; the `failed` hook took longer than 50ms too'";
+        assert_eq!(number(&store, told).await, 1);
+        assert!(effects.lines().is_empty());
+        HOOK_TRAP.open();
+        until("it was let go", async || effects.lines().len() == 1).await;
     });
 }
 

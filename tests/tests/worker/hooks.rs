@@ -239,3 +239,33 @@ fn who_lost_the_claim_undoes_what_its_hook_wrote() {
         base.remove().await;
     });
 }
+
+/// The disk is full when the job is parked: the hook's writes are not given up, however long it lasts.
+#[test]
+fn what_it_writes_waits_for_a_database_that_is_short_of_something() {
+    runtime().block_on(async {
+        let Some(base) = Base::of(Kind::Postgres).await else {
+            return;
+        };
+        let bench = Bench::new(&base, Plan::default()).await;
+        let writer = bench.store.writer();
+        // What a sequence gives is not taken back by a rollback. 53100 is disk_full.
+        let trouble = "CREATE SEQUENCE parkings; \
+             CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF nextval('parkings') <= 5 THEN RAISE 'no space left' USING ERRCODE = '53100'; END IF; \
+             RETURN NEW; END $$; \
+             CREATE TRIGGER full_disk BEFORE UPDATE ON events_jobs FOR EACH ROW WHEN (NEW.state = 3) \
+             EXECUTE FUNCTION full_disk()";
+        writer.execute_unprepared(trouble).await.unwrap();
+        bench.events.dispatch(&Fails).await.unwrap();
+        let others = "DELETE FROM events_jobs WHERE listener NOT LIKE '%::plain'";
+        writer.execute_unprepared(others).await.unwrap();
+        bench.drain().await;
+        assert_eq!(states(&bench.store).await, [1, 0, 0, 1]);
+        assert_eq!(bench.effects().await, ["exhausted: no"]);
+        let parkings = "SELECT last_value FROM parkings";
+        assert_eq!(number(&bench.store, parkings).await, 6);
+        bench.store.close().await.unwrap();
+        base.remove().await;
+    });
+}

@@ -17,7 +17,8 @@ use crate::queue::claim::Claimed;
 use crate::queue::end::{self, End, HOOK_STARTS, HookStart};
 use crate::store::{StoreError, Tx};
 
-/// So often a transaction is tried that began and then failed, as it may be through what the hook wrote.
+/// So often a transaction is tried that failed by what was asked of the database, as it may be through what the hook
+/// wrote. An outage does not count.
 const TRIES: u32 = 3;
 /// The waits before a transaction is tried again.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ pub(super) async fn park(
         Some(listener) if listener.hook_wants_transaction => {
             return in_transaction(means, claimed, &failure, timeout).await;
         }
-        Some(listener) if listener.blocks => {
+        Some(listener) if listener.hook_blocks => {
             let (events, job, told) = (means.events.clone(), claimed.clone(), failure.clone());
             let hook = async move || {
                 let nothing = Extensions::new();
@@ -150,7 +151,8 @@ async fn in_transaction(
             Err(Undone::Store(error)) => error,
         };
         drop(place);
-        broken += u32::from(begun.load(Ordering::Relaxed));
+        let is_asked = begun.load(Ordering::Relaxed) && !error.is_outage(store.backend());
+        broken += u32::from(is_asked);
         if broken == TRIES {
             tracing::error!(%error, "a job is parked without what its `failed` hook wrote");
             return End::Park {

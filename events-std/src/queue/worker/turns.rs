@@ -293,6 +293,7 @@ impl State<'_> {
             Ok(crashed) => self.sources.conclude_crashed(&mut self.runs, crashed),
             Err(error) => {
                 self.in_doubt = true;
+                self.watch.forget();
                 self.report(&error);
             }
         }
@@ -311,7 +312,10 @@ impl State<'_> {
         match answered(store, self.worker.answer_within, beating).await {
             Ok(true) => self.beaten = Instant::now(),
             Ok(false) => self.enter_anew().await,
-            Err(error) => self.report(&error),
+            Err(error) => {
+                self.watch.forget();
+                self.report(&error);
+            }
         }
     }
 

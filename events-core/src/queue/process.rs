@@ -1,6 +1,6 @@
 //! The run of one job: the same for every queue.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -116,10 +116,12 @@ impl Events {
             }
         };
         let failed = dispatch_job(self, &*event, entry, job.delivery, &terms).await;
-        match failed {
+        let verdict = match failed {
             Some(failed) => retry_or_park(job, options, self.now(), describe(failed)),
             None => Verdict::Done,
-        }
+        };
+        drop_apart(event);
+        verdict
     }
 
     /// Runs the `failed` hook of the job's listener, if it has one, before the job is parked for this failure. Whoever
@@ -157,13 +159,16 @@ impl Events {
             hook.run(&*event, failure, &cx)
         }));
         let here = self.caused_by(&job.delivery);
-        let cause = match here.scope(running).await {
+        let ran = here.scope(running).await;
+        let meta = event.any_meta();
+        drop_apart(event);
+        let cause = match ran {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => FailureCause::Error(error),
             Err(payload) => FailureCause::Panic(message_of(payload)),
         };
         let listener = ListenerInfo(entry.record().clone());
-        self.tell_failures(&[Failure::new(event.any_meta(), listener, cause)]);
+        self.tell_failures(&[Failure::new(meta, listener, cause)]);
         false
     }
 
@@ -258,10 +263,11 @@ impl Events {
             Err(failure) => return Verdict::Park(failure),
         };
         let attempt = attempt(job, &ANNOUNCED, self.now());
-        match self
+        let ran = self
             .run_inline(&*event, job.delivery, attempt, extensions)
-            .await
-        {
+            .await;
+        drop_apart(event);
+        match ran {
             Ok(()) => Verdict::Done,
             Err(error) => {
                 let failure = JobFailure::new(reason_of(error.is_permanent()), text_of(&error));
@@ -343,6 +349,14 @@ impl Events {
                 format!("panicked while the event was read: {}", message_of(payload)),
             )),
         }
+    }
+}
+
+/// Drops an event after its run. One that panics then changes nothing of how the run has ended.
+fn drop_apart(event: Box<dyn AnyEvent>) {
+    let name = event.any_meta().ident;
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(event))) {
+        tracing::error!(event = name, panic = %message_of(payload), "an event panicked when it was dropped");
     }
 }
 

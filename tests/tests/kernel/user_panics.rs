@@ -1,7 +1,7 @@
 //! Panics in the functions that a dispatch calls besides its listeners: a refusal says which.
 
 use events_core::{
-    AfterCommit, Event, Events, MemoryQueue, Model, Refusal, State, listener, model,
+    AfterCommit, Event, Events, JobFailure, MemoryQueue, Model, Refusal, State, listener, model,
 };
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,28 @@ fn with_text(_: &WithText) -> Result<(), BadText> {
     Err(BadText)
 }
 
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "user_panics.drop")]
+struct WithDrop {
+    fails: bool,
+}
+
+impl Drop for WithDrop {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
+#[listener(WithDrop, queue, tries = 1, failed = hook_of_drop)]
+fn with_drop(event: &WithDrop, log: &State<Log>) -> Result<(), &'static str> {
+    log.write("ran");
+    if event.fails { Err("no") } else { Ok(()) }
+}
+
+fn hook_of_drop(_: &WithDrop, failure: &JobFailure, log: &State<Log>) {
+    log.write(format!("hook: {failure}"));
+}
+
 fn events() -> (Events, MemoryQueue) {
     let queue = MemoryQueue::new();
     let events = builder(module_path!()).queue(queue.clone()).build();
@@ -164,4 +186,17 @@ fn an_error_whose_text_panics_parks_its_job() {
     let (events, queue) = events();
     events.dispatch_sync(&WithText).unwrap();
     assert_eq!(block_on(queue.drain(&events)).parked, 1);
+}
+
+/// How its run has ended stands by then.
+#[test]
+fn an_event_that_panics_when_it_is_dropped_changes_no_verdict() {
+    let (events, queue) = events();
+    for fails in [false, true] {
+        let event = std::mem::ManuallyDrop::new(WithDrop { fails });
+        block_on(events.dispatch(&*event)).unwrap();
+    }
+    let drained = block_on(queue.drain(&events));
+    assert_eq!((drained.done, drained.parked), (1, 1));
+    assert_eq!(log(&events), ["ran", "ran", "hook: exhausted: no"]);
 }

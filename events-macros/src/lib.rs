@@ -123,14 +123,14 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `tries = 5` | Attempts at most; 3 unless given, or no bound but time where `retry_for` is given. An error with an `events_core::Permanent` among its sources ends them at once. |
 /// | `backoff = "10s"`, `["10s", "1m"]` | The waits between attempts; the last repeats. 10 s, 1 min and 5 min unless given. |
 /// | `jitter` | Each wait is drawn between half of it and the whole, so that what failed together is not tried again together. |
-/// | `timeout = "30s"` | How long one attempt may take; 1 min unless given, in a worker of `events-std`. |
+/// | `timeout = "30s"` | How long one attempt may take; 1 min unless given, in a worker of `events-std`. A listener, or a hook, that asks for the transaction has 5 s at most on SQLite, where all others who write wait for it. |
 /// | `delay = "5m"` | How long the first attempt waits. |
 /// | `retry_for = "6h"` | How long after the dispatch an attempt may still start. |
 /// | `unique`, `unique = path` | An equal job that still waits makes this one superfluous. Equal is the payload, or what this `fn(&Event) -> impl Display` gives. |
 /// | `unique_for = "1h"` | How long a job keeps equal ones away at most. |
 /// | `unique_until_start` | It keeps them away only until its first attempt starts, rather than until it ends. |
 /// | `order_by = path` | Jobs for which this `fn(&Event) -> impl Display` gives the same run in the order in which they were dispatched, never two at once. A sync listener that overruns its timeout, or the grace time of a shutdown, cannot be stopped: what is left of it may run beside the next. |
-/// | `failed = path` | Runs when the job has failed for good: `fn(&Event, &JobFailure, ..)`, sync or async, with a listener's arguments. `&Event` is as in the listener. At least once; exactly once for what it writes through a transaction that it asks for: it has one of its own, in which the job is parked. One that ends its process is begun 5 times at most. |
+/// | `failed = path` | Runs when the job has failed for good: `fn(&Event, &JobFailure, ..)`, sync or async, with a listener's arguments. It has the listener's timeout. `&Event` is as in the listener. At least once; exactly once for what it writes through a transaction that it asks for: it has one of its own, in which the job is parked. One that ends its process is begun 5 times at most. |
 /// | `on_missing = "fail"`, `"discard"` | What happens to the job if a model is gone. |
 ///
 /// Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`.

@@ -76,6 +76,12 @@ fn main() -> ExitCode {
 }
 
 async fn start(args: Args) -> Result<(), Error> {
+    if args.command.is_some() && (args.deliveries.is_some() || args.json) {
+        return Err(
+            "`--deliveries` and `--json` before a subcommand say nothing: leave them out, or write `--json` behind it"
+                .into(),
+        );
+    }
     if let Some(address) = args.store.clone() {
         return run(&address, args).await;
     }

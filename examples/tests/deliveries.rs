@@ -22,6 +22,16 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
 }
 
 #[test]
+fn what_a_subcommand_would_ignore_is_refused() {
+    for ignored in ["--deliveries", "--json"] {
+        let output = run(&[ignored, "--store", "sqlite::memory:", "migrate"]);
+        let error = text(&output.stderr);
+        assert!(!output.status.success());
+        assert!(error.contains("before a subcommand"), "{error}");
+    }
+}
+
+#[test]
 fn without_a_file_it_reads_its_own_deliveries() {
     let output = run(&["--deliveries"]);
     assert!(output.status.success(), "{output:?}");

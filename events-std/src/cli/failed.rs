@@ -142,7 +142,8 @@ impl ListArgs {
         if self.by_cause {
             let causes = failed.causes(&filter).await?;
             if self.json {
-                return write_json(output, &causes);
+                let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+                return write_json(output, &&causes[..limit.min(causes.len())]);
             }
             output.write_all(causes_text(&causes, self.limit, now).as_bytes())?;
             return Ok(());

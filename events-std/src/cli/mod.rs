@@ -142,6 +142,16 @@ pub enum CommandError {
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// A limit is of a queue that this worker does not serve.
+    #[error(
+        "`--limit {queue}=..`: this worker does not serve the queue `{queue}`, only {}", .served.join(", ")
+    )]
+    NotServed {
+        /// The queue.
+        queue: String,
+        /// Those that it serves.
+        served: Vec<String>,
+    },
     /// Jobs that were named are not there, or not parked. What was asked for is done for all others.
     #[error("not parked: {}", listed(.0))]
     NotParked(Vec<JobId>),

@@ -1,5 +1,6 @@
 //! `work`: runs queued listeners.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
@@ -74,6 +75,17 @@ impl WorkArgs {
         events: &Events,
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
+        let served = self.served(events);
+        if let Some((queue, _)) = self
+            .limits
+            .iter()
+            .find(|(queue, _)| !served.contains(queue))
+        {
+            return Err(CommandError::NotServed {
+                queue: queue.clone(),
+                served: served.into_iter().collect(),
+            });
+        }
         let mut worker = Worker::new(events, store)
             .queues(self.queues.iter().cloned())
             .concurrency(self.concurrency);
@@ -108,6 +120,16 @@ impl WorkArgs {
         }
         output.write_all(text(&standing, left).as_bytes())?;
         Ok(())
+    }
+
+    /// The queues that it serves.
+    fn served(&self, events: &Events) -> BTreeSet<String> {
+        if self.queues.is_empty() {
+            let known = events.claimable();
+            known.iter().map(|known| known.queue.to_owned()).collect()
+        } else {
+            self.queues.iter().cloned().collect()
+        }
     }
 
     fn greeting(&self) -> String {

@@ -218,7 +218,7 @@ fn hook_started(times: usize) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HookStart {
     May,
-    /// It was begun [`HOOK_STARTS`] times, and its process died each time.
+    /// It was begun [`HOOK_STARTS`] times, and never came to its end.
     TooOften,
     /// The claim was lost.
     Lost,

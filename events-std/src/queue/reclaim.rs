@@ -279,7 +279,7 @@ mod tests {
             boot: String::new(),
             lock: None,
             heartbeat_at,
-            lapse: Duration::from_secs(60),
+            lapse: Duration::from_mins(1),
             process: (None, String::new(), String::new(), 0),
         }
     }

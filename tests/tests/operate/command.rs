@@ -180,6 +180,24 @@ JOBS  OLDEST  NEWEST  REASON     LISTENER         ERROR
         assert_eq!(listed["jobs"][2]["number"], 2);
         let causes = shop.json("failed list --by-cause --json").await;
         assert_eq!(causes[0]["count"], 2);
+        assert_eq!(causes.as_array().unwrap().len(), 3);
+        let one = shop.json("failed list --by-cause --limit 1 --json").await;
+        assert_eq!(one, json!([causes[0]]));
+    });
+}
+
+#[test]
+fn a_limit_of_a_queue_that_is_not_served_is_refused() {
+    on_every_database(async |shop: Shop| {
+        for (line, served) in [
+            ("work --drain --limit mial=1", "default, mail, stock"),
+            ("work --drain --queues stock --limit mail=1", "stock"),
+        ] {
+            let (_, ended) = shop.run(line).await;
+            let error = ended.unwrap_err().to_string();
+            assert!(error.contains("does not serve the queue `m"), "{error}");
+            assert!(error.ends_with(&format!(", only {served}")), "{error}");
+        }
     });
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A hook that asks for the transaction has one of its own, in which the job is parked: what it writes there happens
 //! exactly once. Any other hook has run before the job is parked, and runs again if the worker dies in between. A hook
-//! that itself ends the process is begun [`HOOK_STARTS`] times; then the job is parked without it.
+//! that does not come to its end, as it ends the process, is begun [`HOOK_STARTS`] times; then the job is parked without
+//! it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +45,8 @@ pub(super) async fn park(
                 return End::Park {
                     reason: failure.reason(),
                     error: format!(
-                        "{message}; the `failed` hook is left out: each of the {HOOK_STARTS} times that it was begun, \
-                         its process died"
+                        "{message}; the `failed` hook is left out: it was begun {HOOK_STARTS} times, and never came to \
+                         its end"
                     ),
                 };
             }

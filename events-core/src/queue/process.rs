@@ -49,6 +49,8 @@ pub struct Claimable {
     pub hook_wants_transaction: bool,
     /// Whether its jobs keep equal ones away only until their first attempt starts.
     pub unique_until_start: bool,
+    /// Whether its jobs run in the order of a key.
+    pub in_order: bool,
     /// The listener's other names, if its jobs run in the order of a key: stored under any of them, they wait for each
     /// other.
     pub in_order_with: Vec<String>,
@@ -235,6 +237,7 @@ impl Events {
                             .failed
                             .is_some_and(|hook| hook.wants_extension()),
                         unique_until_start: options.unique.is_some_and(|unique| unique.until_start),
+                        in_order: ordered,
                         in_order_with: others
                             .clone()
                             .filter(|other| *other != listener)
@@ -377,6 +380,7 @@ fn announcements(event: &'static str, version: u32, table: &Table) -> Claimable 
         hook_blocks: false,
         hook_wants_transaction: false,
         unique_until_start: false,
+        in_order: false,
         in_order_with: Vec::new(),
     }
 }

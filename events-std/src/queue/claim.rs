@@ -168,7 +168,7 @@ fn waiting(
     // For a limit that is a parameter by itself, SQLite plans anew each time.
     let choose = move |what: &str| {
         format!(
-            "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.run_at <= $2 \
+            "SELECT {what} FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = $3 AND j.behind = FALSE AND j.run_at <= $2 \
              AND {known} AND {IN_ORDER} {in_order} AND {LIVES} ORDER BY j.run_at, j.id LIMIT $5 + 0"
         )
     };
@@ -199,7 +199,7 @@ fn choose_of_all(terms: &Terms<'_>) -> String {
     format!(
         "SELECT found.id FROM json_to_recordset($3::json) AS q (queue text, \"limit\" bigint, floor bigint), \
          LATERAL (SELECT j.id FROM events_jobs AS j WHERE j.state = 0 AND NOT j.alone AND j.queue = q.queue \
-         AND j.run_at <= $2 AND j.run_at >= q.floor AND {known} AND {IN_ORDER} {in_order} \
+         AND j.behind = FALSE AND j.run_at <= $2 AND j.run_at >= q.floor AND {known} AND {IN_ORDER} {in_order} \
          AND {LIVES} ORDER BY j.run_at, j.id LIMIT q.\"limit\" FOR UPDATE OF j SKIP LOCKED) AS found LIMIT $5"
     )
 }

@@ -1,6 +1,7 @@
 //! The durable queue: jobs as rows of the application's own database, and the worker that runs them.
 
 mod alone;
+mod behind;
 mod claim;
 mod done;
 mod end;

@@ -115,7 +115,7 @@ fn unknown(backend: DbBackend) -> String {
     };
     let (key, texts, cast) = (key(backend), texts(backend), cast(backend));
     format!(
-        "FROM events_jobs WHERE state = 0 AND queue IN ({texts}$1{cast})) AND run_at < $2 AND {key} NOT IN ({claims})"
+        "FROM events_jobs WHERE state = 0 AND queue IN ({texts}$1{cast})) AND behind IN (FALSE, TRUE) AND run_at < $2 AND {key} NOT IN ({claims})"
     )
 }
 
@@ -133,7 +133,7 @@ async fn waiting_since(store: &Store, before: i64) -> Result<Vec<String>, StoreE
         "WITH RECURSIVE queues (queue) AS (SELECT first.queue FROM ({}) AS first \
          UNION ALL SELECT ({}) FROM queues AS q WHERE q.queue IS NOT NULL) \
          SELECT q.queue FROM queues AS q WHERE EXISTS \
-         (SELECT 1 FROM events_jobs AS j WHERE j.state = 0 AND j.queue = q.queue AND j.run_at < $1)",
+         (SELECT 1 FROM events_jobs AS j WHERE j.state = 0 AND j.queue = q.queue AND j.behind IN (FALSE, TRUE) AND j.run_at < $1)",
         next(""),
         next("AND queue > q.queue")
     );

@@ -4,7 +4,7 @@
 /// `{id}`, `{uuid}`, `{bool}`, `{true}`, `{false}` and `{bytes}` stand for what the databases call differently; a statement
 /// that begins with `{postgres}` is for Postgres alone.
 pub(super) const STEPS: &[&[&str]] = &[
-    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN, ROOM, WALKED,
+    JOBS, ENGINE, WEBHOOKS, OAUTH, PROCESSES, OLD_RUNS, GRANTS, UNKNOWN, ROOM, WALKED, BEHIND,
 ];
 
 const JOBS: &[&str] = &[
@@ -270,3 +270,11 @@ const ROOM: &[&str] = &["{postgres}ALTER TABLE events_jobs SET (fillfactor = 50)
 
 /// Jobs that are done are found by a walk: see `queue::done`.
 const WALKED: &[&str] = &["DROP INDEX IF EXISTS events_jobs_done"];
+
+/// Jobs that wait behind many others of their key are not among those that claims look at: see `queue::behind`.
+const BEHIND: &[&str] = &[
+    "ALTER TABLE events_jobs ADD COLUMN behind {bool} NOT NULL DEFAULT {false}",
+    "DROP INDEX events_jobs_ready",
+    "CREATE INDEX events_jobs_ready ON events_jobs (queue, behind, run_at, id) WHERE state = 0",
+    "CREATE INDEX events_jobs_behind ON events_jobs (listener, order_key, id) WHERE state = 0 AND behind",
+];

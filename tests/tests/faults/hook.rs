@@ -128,7 +128,7 @@ fn a_hook_that_ends_its_process_does_not_end_all() {
         let spent = "SELECT COUNT(*) FROM events_jobs WHERE state = 2 AND attempts <> 1";
         assert_eq!(kit::number(&store, spent).await, 0);
         let told = "SELECT COUNT(*) FROM events_jobs WHERE state = 3 AND attempts = 1 \
-                    AND error LIKE '%; the `failed` hook is left out: each of the 5 times%'";
+                    AND error LIKE '%; the `failed` hook is left out: it was begun 5 times%'";
         assert_eq!(kit::number(&store, told).await, 1);
     });
 }

@@ -1,6 +1,7 @@
 //! The worker on real databases.
 
 mod announced;
+mod backlog;
 mod current;
 mod damaged;
 mod due;

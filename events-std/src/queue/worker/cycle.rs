@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::floor::{Floors, Look};
 use crate::queue::alone;
+use crate::queue::behind::Behind;
 use crate::queue::claim::{self, Claimed, Hold, Terms, Wanted};
 use crate::queue::end::{self, Ended};
 use crate::store::{self, Store, StoreError};
@@ -31,6 +32,8 @@ pub(super) struct Scope {
     known: Vec<Arc<Claimable>>,
     /// Whether jobs of some keep equal ones away only until they start.
     frees_keys: bool,
+    /// Whether jobs of some run in the order of a key.
+    pub(super) has_ordered: bool,
 }
 
 /// What a job names its listener by.
@@ -61,6 +64,7 @@ impl Scope {
             keys: serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned()),
             in_order: claim::in_order_with_former(known.iter().map(|known| &**known)),
             known_list: claim::known_list(backend, known.iter().map(|known| &**known)),
+            has_ordered: known.iter().any(|known| known.in_order),
             frees_keys: known.iter().any(|known| known.unique_until_start),
             known,
         }
@@ -91,7 +95,7 @@ impl Scope {
         limit.saturating_sub(running.get(queue).copied().unwrap_or_default())
     }
 
-    fn terms(&self, now: DateTime<Utc>) -> Terms<'_> {
+    pub(super) fn terms(&self, now: DateTime<Utc>) -> Terms<'_> {
         Terms {
             worker: self.worker,
             known: &self.known_list,
@@ -117,6 +121,7 @@ pub(super) async fn turn(
     scope: &Scope,
     todo: &Todo<'_>,
     floors: &mut Floors,
+    behind: &mut Behind,
 ) -> Result<Vec<Claimed>, StoreError> {
     let began = Instant::now();
     let wanted: Vec<Wanted<'_>> = if todo.free == 0 {
@@ -128,13 +133,22 @@ pub(super) async fn turn(
         let wanted = rooms.map(|(queue, room)| Wanted {
             queue,
             limit: room.min(todo.free),
-            floor: floors.of(queue, began).unwrap_or(i64::MIN),
+            // What is let go on has been due for long.
+            floor: floors
+                .of(queue, began)
+                .filter(|_| !behind.any())
+                .unwrap_or(i64::MIN),
         });
         wanted.collect()
     };
-    let claimed = match at_once(store, scope, todo, &wanted).await? {
+    let at_once = if behind.any() {
+        None
+    } else {
+        at_once(store, scope, todo, &wanted).await?
+    };
+    let claimed = match at_once {
         Some(claimed) => claimed,
-        None => in_transaction(store, scope, todo, &wanted).await?,
+        None => in_transaction(store, scope, todo, &wanted, behind).await?,
     };
     for Wanted { queue, floor, .. } in &wanted {
         let mut found = claimed.iter().filter(|claimed| claimed.job.queue == *queue);
@@ -159,11 +173,15 @@ async fn in_transaction(
     scope: &Scope,
     todo: &Todo<'_>,
     wanted: &[Wanted<'_>],
+    behind: &mut Behind,
 ) -> Result<Vec<Claimed>, StoreError> {
     let transaction = store.begin().await?;
     end::write(&transaction, todo.ended, todo.now).await?;
     let mut claimed = Vec::new();
     if !wanted.is_empty() {
+        if behind.any() {
+            behind.release(&transaction, &scope.terms(todo.now)).await?;
+        }
         claimed = claim::claim(&transaction, &scope.terms(todo.now), wanted, todo.free).await?;
     }
     free_keys(&transaction, scope, &claimed).await?;

@@ -12,6 +12,7 @@ use super::floor::Floors;
 use super::job::{self, Outcome};
 use super::means::Means;
 use super::source::{Ends, Over, Source, Taken, Turn};
+use crate::queue::behind::Behind;
 use crate::queue::claim::{Claimed, Hold};
 use crate::queue::done::Done;
 use crate::queue::end::{End, Ended};
@@ -26,6 +27,7 @@ pub(super) struct Jobs {
     /// Whether there are more jobs to park that nobody knows.
     parking: bool,
     floors: Floors,
+    behind: Behind,
     /// The claims that run.
     held: HashMap<Hold, Arc<Claimed>>,
     by_queue: BTreeMap<String, usize>,
@@ -42,6 +44,7 @@ impl Jobs {
             done: retention.map(Done::new),
             parking: false,
             floors: Floors::default(),
+            behind: Behind::default(),
             held: HashMap::new(),
             by_queue: BTreeMap::new(),
             ended: Vec::new(),
@@ -103,13 +106,20 @@ impl Jobs {
         if self.ended.iter().any(Ended::is_unknown) {
             self.recover(turn.worker).await?;
         }
+        if turn.free > 0 {
+            let terms = self.scope.terms(turn.now);
+            let (queues, has_ordered) = (&self.scope.queues, self.scope.has_ordered);
+            let looking = self.behind.look(&self.store, &terms, queues, has_ordered);
+            looking.await?;
+        }
         let todo = Todo {
             ended: &self.ended,
             free: turn.free,
             running: &self.by_queue,
             now: turn.now,
         };
-        let claimed = cycle::turn(&self.store, &self.scope, &todo, &mut self.floors).await?;
+        let (floors, behind) = (&mut self.floors, &mut self.behind);
+        let claimed = cycle::turn(&self.store, &self.scope, &todo, floors, behind).await?;
         self.ended.clear();
         Ok(self.run(turn.means, claimed))
     }
@@ -216,7 +226,11 @@ impl Source for Jobs {
     }
 
     fn anything_due(&mut self, due: DateTime<Utc>) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(cycle::anything_due(&self.store, &self.scope, due))
+        Box::pin(async move {
+            let terms = self.scope.terms(due);
+            Ok(cycle::anything_due(&self.store, &self.scope, due).await?
+                || self.behind.release_any(&self.store, &terms).await?)
+        })
     }
 
     fn tend<'s>(&'s mut self, turn: Turn<'s>) -> BoxFuture<'s, Result<bool, StoreError>> {

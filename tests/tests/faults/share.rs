@@ -86,6 +86,12 @@ fn a_worker_leaves_alone_what_it_does_not_know_and_parks_what_nobody_knows_after
             .execute_unprepared("DELETE FROM events_workers")
             .await
             .unwrap();
+        // One is not among those that claims look at.
+        store
+            .writer()
+            .execute_unprepared("UPDATE events_jobs SET behind = TRUE WHERE id = (SELECT MAX(id) FROM events_jobs WHERE state = 0)")
+            .await
+            .unwrap();
         // From the first look on that finds nobody who knows them.
         for _ in 0..8 {
             assert_eq!(states(&store).await, [2, 0, 1, 0]);

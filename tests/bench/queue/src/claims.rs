@@ -21,6 +21,8 @@ const TURNS: usize = 80;
 const FEW: u32 = 1_000;
 const MILLION: u32 = 1_000_000;
 const FINISHED: u32 = 900_000;
+/// So many of one key.
+const BACKLOG: u32 = 100_000;
 
 #[derive(Clone, Debug, Event)]
 #[event(durable, name = "bench.claimed")]
@@ -38,6 +40,23 @@ struct Gate {
 #[listener(Claimed, queue = "claims")]
 async fn wait(event: &Claimed, gate: &State<Gate>) {
     std::hint::black_box((event.number, &event.text));
+    if gate.barrier.wait().await.is_leader() {
+        let _ = gate.passed.send(Instant::now());
+    }
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "bench.claimed_in_order")]
+struct InOrder {
+    key: String,
+}
+
+fn key(event: &InOrder) -> String {
+    event.key.clone()
+}
+
+#[listener(InOrder, queue = "claims", order_by = key)]
+async fn wait_in_order(_: &InOrder, gate: &State<Gate>) {
     if gate.barrier.wait().await.is_leader() {
         let _ = gate.passed.send(Instant::now());
     }
@@ -114,6 +133,8 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
     }
     base.remove().await?;
 
+    in_order(&mut lines).await?;
+
     if postgres {
         for held in [false, true] {
             let base = empty(setting).await?;
@@ -139,6 +160,35 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Jobs of a thousand keys, by themselves and behind a backlog of one key that has waited for longer.
+async fn in_order(lines: &mut Lines<'_>) -> Result<(), Error> {
+    let base = empty(lines.setting).await?;
+    let (events, _told) = gated(&base.store, TEN)?;
+    let one = InOrder {
+        key: "one".to_owned(),
+    };
+    for (jobs, change) in [
+        (FEW, "order_key = 'key ' || id"),
+        (BACKLOG, "run_at = run_at - 86400000"),
+    ] {
+        filled::add_pending(&base.store, &events, &one, jobs).await?;
+        let change = format!("UPDATE events_jobs SET {change} WHERE order_key = 'one'");
+        base.store.writer().execute_unprepared(&change).await?;
+        filled::settle(&base.store).await?;
+        let (what, bound) = if jobs == FEW {
+            ("1,000 pending of 1,000 order keys", None)
+        } else {
+            ("the same behind 100,000 of one key", Some(2.0))
+        };
+        lines.measure(&base.store, what, bound).await?;
+        base.store
+            .writer()
+            .execute_unprepared("UPDATE events_jobs SET state = 0 WHERE state = 2")
+            .await?;
+    }
+    base.remove().await
 }
 
 /// An empty database whose commits do not wait for the disk, and which nothing cleans up at times of its own.

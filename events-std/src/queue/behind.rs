@@ -121,14 +121,17 @@ impl Behind {
 /// The first marked job of each key after that of `$1` and `$2`, with whether it may go on. The index is read at one place
 /// for each key, however many of its jobs wait.
 fn heads(in_order: &str) -> String {
+    // Two ranges of the index: for one of pairs, SQLite would read all of a listener.
     let first = |listener: &str, key: &str| {
+        let marked = "SELECT b.id FROM events_jobs AS b WHERE b.state = 0 AND b.behind";
         format!(
-            "SELECT b.id FROM events_jobs AS b WHERE b.state = 0 AND b.behind AND (b.listener, b.order_key) > ({listener}, {key}) \
-             ORDER BY b.listener, b.order_key, b.id LIMIT 1"
+            "COALESCE(({marked} AND b.listener = {listener} AND b.order_key > {key} \
+             ORDER BY b.listener, b.order_key, b.id LIMIT 1), \
+             ({marked} AND b.listener > {listener} ORDER BY b.listener, b.order_key, b.id LIMIT 1))"
         )
     };
     format!(
-        "WITH RECURSIVE heads (id, number) AS (SELECT ({}), 1 UNION ALL SELECT ({}), heads.number + 1 \
+        "WITH RECURSIVE heads (id, number) AS (SELECT {}, 1 UNION ALL SELECT {}, heads.number + 1 \
          FROM heads JOIN events_jobs AS h ON h.id = heads.id WHERE heads.number < {KEYS}) \
          SELECT j.id, j.listener, j.order_key, CASE WHEN {IN_ORDER} {in_order} THEN 1 ELSE 0 END \
          FROM heads JOIN events_jobs AS j ON j.id = heads.id ORDER BY heads.number",

@@ -70,10 +70,14 @@ pub(crate) const TAKEN: &str =
 const COLUMNS: &str = "id, fence, uid, queue, event, version, listener, payload, delivery_id, dispatched_at, \
                        correlation_id, causation_id, run_at, expires_at, unique_key, unique_until, order_key, trace, attempts";
 
-/// Nothing of the same key may run, and nothing of it may have come earlier.
-pub(super) const IN_ORDER: &str = "(j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM events_jobs AS o \
+/// Nothing of the same key may run, and nothing of it may have come earlier: each is told by an index at one place,
+/// however many wait.
+pub(super) const IN_ORDER: &str = "(j.order_key IS NULL OR (NOT EXISTS (SELECT 1 FROM events_jobs AS o \
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
-                        AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))";
+                        AND o.state IN (0, 1) AND o.id < j.id) \
+                        AND NOT EXISTS (SELECT 1 FROM events_jobs AS o \
+                        WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
+                        AND o.state = 1 AND o.worker IS NOT NULL)))";
 
 /// The same for jobs that are stored under another name of their listener, where listeners were renamed whose jobs run in
 /// order: a condition that follows [`IN_ORDER`].
@@ -93,12 +97,18 @@ pub(super) fn in_order_with_former<'c>(known: impl Iterator<Item = &'c Claimable
     if pairs.is_empty() {
         return String::new();
     }
-    format!(
-        "AND (j.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM ({}) AS names JOIN events_jobs AS o \
-         ON o.listener = names.other WHERE names.name = j.listener AND o.order_key = j.order_key \
-         AND o.order_key IS NOT NULL AND o.state IN (0, 1) AND (o.state = 1 OR o.id < j.id)))",
-        pairs.join(" UNION ALL ")
-    )
+    let pairs = pairs.join(" UNION ALL ");
+    let none = |such: &str| {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM ({pairs}) AS names JOIN events_jobs AS o ON o.listener = names.other \
+             WHERE names.name = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL AND {such})"
+        )
+    };
+    let (earlier, running) = (
+        none("o.state IN (0, 1) AND o.id < j.id"),
+        none("o.state = 1 AND o.worker IS NOT NULL"),
+    );
+    format!("AND (j.order_key IS NULL OR ({earlier} AND {running}))")
 }
 
 /// Whoever was taken for dead, and has no row any more, claims nothing.

@@ -57,6 +57,9 @@ impl Other {
 /// that have run since.
 const PART: u32 = 20;
 
+/// No gap between two looks is long that is shorter than this.
+const LONG_GAP: Duration = Duration::from_millis(1_500);
+
 /// What a worker has seen of the others: each one's heartbeat, and since when it has not changed. Only this machine's
 /// own steady clock counts, so that clocks that differ, or are set, make nobody dead. While the database is away, or
 /// locked, nobody can show life: such time does not count.
@@ -92,7 +95,7 @@ impl Watch {
             .entry(other.id)
             .or_insert((other.heartbeat_at, now));
         // What kept this worker from looking for so long may have kept the other from beating.
-        if seen.0 != other.heartbeat_at || gap > other.lapse / 2 {
+        if seen.0 != other.heartbeat_at || gap > LONG_GAP.max(other.lapse / 2) {
             *seen = (other.heartbeat_at, now);
         }
         // A process that hangs, or is stopped, keeps its lock, but not its jobs.

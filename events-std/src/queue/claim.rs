@@ -71,13 +71,13 @@ const COLUMNS: &str = "id, fence, uid, queue, event, version, listener, payload,
                        correlation_id, causation_id, run_at, expires_at, unique_key, unique_until, order_key, trace, attempts";
 
 /// Nothing of the same key may run, and nothing of it may have come earlier: each is told by an index at one place,
-/// however many wait.
+/// however many wait. That the one which runs is another keeps Postgres from reading all that run into a hash.
 pub(super) const IN_ORDER: &str = "(j.order_key IS NULL OR (NOT EXISTS (SELECT 1 FROM events_jobs AS o \
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
                         AND o.state IN (0, 1) AND o.id < j.id) \
                         AND NOT EXISTS (SELECT 1 FROM events_jobs AS o \
                         WHERE o.listener = j.listener AND o.order_key = j.order_key AND o.order_key IS NOT NULL \
-                        AND o.state = 1 AND o.worker IS NOT NULL)))";
+                        AND o.state = 1 AND o.worker IS NOT NULL AND o.id <> j.id)))";
 
 /// The same for jobs that are stored under another name of their listener, where listeners were renamed whose jobs run in
 /// order: a condition that follows [`IN_ORDER`].
@@ -106,7 +106,7 @@ pub(super) fn in_order_with_former<'c>(known: impl Iterator<Item = &'c Claimable
     };
     let (earlier, running) = (
         none("o.state IN (0, 1) AND o.id < j.id"),
-        none("o.state = 1 AND o.worker IS NOT NULL"),
+        none("o.state = 1 AND o.worker IS NOT NULL AND o.id <> j.id"),
     );
     format!("AND (j.order_key IS NULL OR ({earlier} AND {running}))")
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta};
 use events_std::oauth::{OAuthSettings, RoutesError, routes};
 use events_std::{IntegrationUpdate, Integrations};
 use http::header;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::desk::{CALLBACK, Desk, DeskBench};
@@ -85,6 +86,48 @@ async fn it_reconnects(url: String) {
     desk.connected().await;
     assert!(!desk.stored().await.needs_authorization);
     engine.access_token(desk.integration.id).await.unwrap();
+}
+
+/// An app that gets its tokens otherwise stores them itself. Other changes, and the tokens that were refused, are none.
+async fn other_tokens_that_are_stored_are_an_authorization(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(-10).await;
+    desk.server.played.lock().unwrap().refresh = None;
+    let (engine, id) = (&desk.bench.engine, desk.integration.id);
+    engine.access_token(id).await.unwrap_err();
+    let refused = desk.credentials().await;
+    let at = desk.bench.events.now() + TimeDelta::hours(1);
+    let credentials = |access: Option<&str>, refresh: Option<&str>| {
+        json!({
+            "api_key": "another", "access_token": access, "refresh_token": refresh,
+            "token_expires_at": at.to_rfc3339(),
+        })
+    };
+    let (access, refresh) = (
+        refused.access_token.as_deref(),
+        refused.refresh_token.as_deref(),
+    );
+    for (new, needs) in [
+        (credentials(access, refresh), true),
+        (credentials(None, refresh), true),
+        (credentials(Some("another"), refresh), false),
+        (credentials(access, Some("another")), false),
+        (credentials(Some("another"), None), false),
+    ] {
+        let stored = IntegrationUpdate::new().credentials(&refused).unwrap();
+        engine.update(id, stored).await.unwrap();
+        let writer = desk.bench.store.writer();
+        let flag = "UPDATE events_integrations SET needs_authorization = TRUE";
+        writer.execute_unprepared(flag).await.unwrap();
+        let renamed = engine.update(id, IntegrationUpdate::new().name("Other"));
+        assert!(renamed.await.unwrap().needs_authorization);
+        let update = IntegrationUpdate::new().credentials(&new).unwrap();
+        let updated = engine.update(id, update).await.unwrap();
+        assert_eq!(updated.needs_authorization, needs, "{new}");
+        assert_eq!(desk.stored().await.needs_authorization, needs, "{new}");
+        assert_eq!(engine.access_token(id).await.is_ok(), !needs, "{new}");
+    }
+    assert_eq!(desk.bench.heard.names(), [""; 0]);
 }
 
 /// Two tabs of one browser.
@@ -210,6 +253,7 @@ on_both!(
     the_page_that_is_asked_for_is_gone_to,
     queued_listeners_hear_of_it,
     it_reconnects,
+    other_tokens_that_are_stored_are_an_authorization,
     two_at_once_end_both,
     the_row_of_a_state_tells_nothing,
     states_are_forgotten,

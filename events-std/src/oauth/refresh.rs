@@ -198,7 +198,11 @@ impl Integrations {
                 Taken::Ours(lease) => self.refresh_apart(lease, access.clone()).await,
                 Taken::Held(fence) => match lease::ended(self, id, fence).await? {
                     None => Ok(Refreshed::Overtaken),
-                    Some(outcome) => Err(OAuthError::Elsewhere(outcome)),
+                    Some(outcome) => {
+                        // What the other learnt of the grant stands there.
+                        self.authorized(id).await?;
+                        Err(OAuthError::Elsewhere(outcome))
+                    }
                 },
             };
             match ended {

@@ -57,6 +57,8 @@ fn everything() -> &'static Everything {
     EVERYTHING.get_or_init(|| {
         let everything = Everything::default();
         tracing::subscriber::set_global_default(everything.clone()).expect("it is the only one");
+        // Places that were come to between the two steps of that.
+        tracing::callsite::rebuild_interest_cache();
         everything
     })
 }

@@ -14,9 +14,6 @@ use super::{OAuthError, ProviderFailure, Tokens};
 use crate::integration::{Integration, IntegrationError, Integrations};
 use crate::request::ApiRequest;
 
-/// The provider's code is stopped then, which the lease outlasts.
-pub(super) const LONGEST: Duration = Duration::from_secs(40);
-
 /// An access token. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken(String);
@@ -330,11 +327,8 @@ impl Integrations {
         }
         let oauth = self.oauth_of(&integration)?;
         let client = oauth.client(&integration).map_err(OAuthError::Client)?;
-        let asked = tokio::time::timeout(LONGEST, oauth.refresh(&client, &refresh)).await;
-        Ok(Some((
-            refresh,
-            asked.unwrap_or(Err(ProviderFailure::TimedOut)),
-        )))
+        let asked = oauth.refresh(&client, &refresh).await;
+        Ok(Some((refresh, asked)))
     }
 }
 

@@ -226,6 +226,7 @@ async fn a_provider_that_is_down_is_waited_out(url: String) {
     desk.server.will(StatusCode::SERVICE_UNAVAILABLE, &down);
     let error = desk.token().await.unwrap_err();
     assert!(matches!(error, OAuthError::Provider(_)), "{error}");
+    assert!(error.to_string().contains("503"), "{error}");
     assert!(!desk.stored().await.needs_authorization);
     assert_ne!(desk.token().await.unwrap(), old());
     assert_eq!(desk.server.asked(), ["refresh_token"; 3]);

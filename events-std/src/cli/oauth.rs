@@ -10,7 +10,7 @@ use super::integrations::{find, unreadable};
 use super::text::{Column, age, table};
 use super::{CommandError, write_json};
 use crate::integration::{InspectedIntegration, IntegrationFilter, Integrations};
-use crate::oauth::OAuthStatus;
+use crate::oauth::{OAuthStatus, Revoked};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum OAuthCommand {
@@ -113,8 +113,15 @@ impl OAuthCommand {
                 args.done(integrations, now, "refreshed", output).await
             }
             Self::Revoke(args) => {
-                integrations.revoke_authorization(args.id).await?;
-                args.done(integrations, now, "revoked", output).await
+                let (_, what) = integrations.revoke_and_tell(args.id).await?;
+                let what = match what {
+                    Revoked::Everywhere => "revoked",
+                    Revoked::HereAlone => {
+                        "removed here alone: its provider has no address at which tokens are revoked, and may accept them on"
+                    }
+                    Revoked::Nothing => "not there: there was nothing to revoke",
+                };
+                args.done(integrations, now, what, output).await
             }
         }
     }

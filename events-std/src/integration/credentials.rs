@@ -7,6 +7,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+/// The names of the tokens of OAuth.
+#[cfg(feature = "store")]
+pub(crate) const ACCESS_TOKEN: &str = "access_token";
+#[cfg(feature = "store")]
+pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+
 /// The secrets of one integration, by name: tokens, keys, passwords.
 ///
 /// They leave the value only through [`get`](Self::get) and [`read`](Self::read): `Debug` shows nothing of them, and there is no `Serialize`,
@@ -71,6 +77,15 @@ impl Credentials {
         read: fn(&Value) -> Result<(), serde_json::Error>,
     ) -> Result<(), serde_json::Error> {
         read(&Value::Object(self.0.clone()))
+    }
+
+    /// Whether they hold an access token or a refresh token of OAuth that is not stored yet.
+    #[cfg(feature = "store")]
+    pub(super) fn bring_token(&self, stored: Option<&Self>) -> bool {
+        [ACCESS_TOKEN, REFRESH_TOKEN].into_iter().any(|name| {
+            let token = self.get(name).filter(|token| token.is_string());
+            token.is_some() && token != stored.and_then(|stored| stored.get(name))
+        })
     }
 
     /// As text, for encryption alone.

@@ -72,6 +72,8 @@ pub use builder::IntegrationsBuilder;
 #[cfg(feature = "store")]
 pub(crate) use check::ErasedHealthCheck;
 pub use check::{CheckFailure, HealthCheck, health_check};
+#[cfg(all(feature = "oauth-loopback", feature = "store"))]
+pub(crate) use credentials::{ACCESS_TOKEN, REFRESH_TOKEN};
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "store")]
 pub use error::IntegrationError;

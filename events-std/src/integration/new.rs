@@ -98,6 +98,11 @@ impl IntegrationUpdate {
 
     /// Other credentials, in place of all that are stored: see [`NewIntegration::credentials`].
     ///
+    /// What stands in none of them is gone. Who reads credentials, changes one of them and stores all again puts back what
+    /// has changed meanwhile: beside a token's refresh that is an old refresh token, which the provider may not accept any
+    /// more, so that a person has to authorize anew. Do that while no worker uses the integration, or keep what the
+    /// application changes elsewhere.
+    ///
     /// # Errors
     ///
     /// As there.

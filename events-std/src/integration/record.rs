@@ -55,7 +55,8 @@ pub struct Integration {
     pub owner_id: Option<String>,
     /// Sync runs with failures since the last clean one.
     pub consecutive_sync_failures: u32,
-    /// Whether a person has to authorize it again.
+    /// Whether a person has to authorize it again, since the provider accepts the grant of its tokens no more. It ends
+    /// with the next authorization, or when credentials with other tokens are stored.
     pub needs_authorization: bool,
     /// When the row was inserted.
     pub created_at: DateTime<Utc>,

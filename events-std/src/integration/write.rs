@@ -101,6 +101,13 @@ impl Within<'_> {
         }
         let mut of_token = "";
         if let Some(credentials) = update.credentials {
+            let stored = changed.credentials.as_ref();
+            if credentials
+                .as_ref()
+                .is_some_and(|new| new.bring_token(stored))
+            {
+                changed.needs_authorization = false;
+            }
             changed.credentials = credentials;
             // It was the one before that this is known of.
             of_token = ", token_lifetime = NULL";
@@ -115,9 +122,9 @@ impl Within<'_> {
         let credentials = rows::seal(changed.credentials.as_ref(), changed.uid, keys)?;
         let set = format!(
             "name = $3, credentials = $4, metadata = $5, sync_interval_minutes = $6, next_sync_at = $7, \
-             owner_type = $8, owner_id = $9{of_token}"
+             owner_type = $8, owner_id = $9, needs_authorization = $10{of_token}"
         );
-        let values: [Value; 7] = [
+        let values: [Value; 8] = [
             changed.name.into(),
             credentials.into(),
             store::json_or_null(changed.metadata.as_ref()),
@@ -125,6 +132,7 @@ impl Within<'_> {
             store::time_or_null(changed.next_sync_at),
             changed.owner_type.into(),
             changed.owner_id.into(),
+            changed.needs_authorization.into(),
         ];
         self.set(id, &set, values).await
     }
@@ -190,7 +198,8 @@ impl Integrations {
     }
 
     /// Changes an integration. Fires nothing. One whose credentials cannot be decrypted is changed only together with
-    /// them.
+    /// them. Credentials with another `access_token` or `refresh_token` than those stored are an authorization: the
+    /// integration does not [need one](Integration::needs_authorization) any more.
     ///
     /// # Errors
     ///

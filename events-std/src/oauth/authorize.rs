@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::provider::ErasedOAuth;
 use super::query::Answered;
 use super::refusal::Refusal;
-use super::session::Session;
+use super::session::{Session, random};
+use super::state::new_verifier;
 use super::{Authorization, CodeGrant, OAuthCompleted, OAuthError, Tokens};
 use crate::integration::{Credentials, Grant, Integration, IntegrationError, Integrations, Within};
 
@@ -37,15 +38,16 @@ impl Integrations {
     ) -> Result<String, Refusal> {
         let oauth = self.oauth_of(integration)?;
         let client = oauth.client(integration).map_err(OAuthError::Client)?;
-        let new = self.new_state(integration, session.hash(), page).await?;
         let asked = Authorization {
-            state: new.state,
-            verifier: new.verifier,
+            state: random(),
+            verifier: new_verifier(),
             callback,
         };
-        Ok(oauth
-            .authorize_url(&client, &asked)
-            .map_err(OAuthError::Provider)?)
+        let url = oauth.authorize_url(&client, &asked);
+        let url = url.map_err(OAuthError::Provider)?;
+        self.store_state(&asked, integration.id, session.hash(), page)
+            .await?;
+        Ok(url)
     }
 
     /// Takes the answer of an authorization server: the page to go on to. The state is gone whatever comes of it.

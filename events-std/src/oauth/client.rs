@@ -95,7 +95,8 @@ impl OAuthClient {
         self
     }
 
-    /// Where tokens are revoked (RFC 7009). Without it, a revocation removes them here alone.
+    /// Where tokens are revoked (RFC 7009). Without it, a revocation removes them here alone, and the provider may accept
+    /// them on.
     pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
         self.revocation_url = Some(url.into());
         self

@@ -15,7 +15,10 @@ pub enum OAuthError {
     #[error(transparent)]
     Integration(#[from] IntegrationError),
     /// The provider does not accept the integration's grant any more: a person has to authorize it anew, which
-    /// `needs_authorization` of the integration says too. Trying again does not help.
+    /// `needs_authorization` of the integration says too. Trying again does not help: send the person to the route
+    /// `/{id}/oauth/authorize`, or store tokens that were got otherwise by [`Integrations::update`].
+    ///
+    /// [`Integrations::update`]: crate::Integrations::update
     #[error(
         "the integration {0} has to be authorized anew: its provider accepts its grant no more"
     )]

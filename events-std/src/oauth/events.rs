@@ -17,7 +17,7 @@ pub struct OAuthCompleted {
 
 /// An integration's authorization was taken back.
 ///
-/// Fires when the provider has revoked it and the access token, the refresh token and the time of expiry are removed
+/// Fires when the provider has revoked it, or cannot, and the access token, the refresh token and the time of expiry are removed
 /// from the credentials.
 #[derive(Clone, Debug, PartialEq, Event)]
 #[event(durable, name = "oauth.revoked", after_commit)]

@@ -23,6 +23,14 @@ pub enum ProviderFailure {
     /// The answer is not what the standard asks for.
     #[error("the provider's answer is not understood: {0}")]
     Answer(&'static str),
+    /// The server answered with this HTTP status, and with no error of OAuth 2: something before it is at fault, or it
+    /// is none.
+    #[error("the provider answered with the status {0}, and with no error of OAuth 2")]
+    Status(u16),
+    /// The server has no way to revoke a token, as where no
+    /// [`revocation_url`](super::OAuthClient::revocation_url) is configured: the tokens are forgotten here alone.
+    #[error("the provider has no address at which tokens are revoked")]
+    NoRevocation,
     /// What is configured cannot be used.
     #[error("the OAuth client is not configured rightly: {0}")]
     Configuration(String),
@@ -40,6 +48,16 @@ impl ProviderFailure {
             return Self::InvalidGrant;
         }
         Self::Refused(code_or_unknown(code).to_owned())
+    }
+
+    /// Whether a token that was to be revoked is none any more, which is what was wanted (RFC 7009, 2.2).
+    #[cfg(feature = "store")]
+    pub(super) fn is_of_dead_token(&self) -> bool {
+        match self {
+            Self::InvalidGrant => true,
+            Self::Refused(code) => code == "invalid_token",
+            _ => false,
+        }
     }
 }
 

@@ -122,3 +122,65 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> ProviderFailure {
     }
     ProviderFailure::Unreachable(last.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::Request;
+
+    use super::super::client::LONGEST;
+    use super::{OAuthClient, ProviderFailure};
+
+    /// A listener, and its address.
+    fn listener() -> (std::net::TcpListener, String) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url)
+    }
+
+    fn post(url: &str) -> Request<Vec<u8>> {
+        Request::post(url).body(b"token=hush".to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_another_host() {
+        let (_own, configured) = listener();
+        let (foreign, url) = listener();
+        let client = OAuthClient::new("id", &*configured, format!("{configured}/token"));
+        let port = url.rsplit_once(':').unwrap().1;
+        for foreign in [
+            format!("{url}/token"),
+            format!("http://localhost:{port}/token"),
+            format!("https://127.0.0.1:{port}/token"),
+            "/token".to_owned(),
+        ] {
+            let error = client.send(post(&foreign)).await.unwrap_err();
+            assert!(
+                matches!(&error, ProviderFailure::Configuration(reason) if reason.contains("leave the hosts")),
+                "{foreign}: {error}"
+            );
+        }
+        let error = foreign.accept().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    }
+
+    /// By a server that takes the request, and never answers.
+    #[tokio::test]
+    async fn a_call_ends_after_the_time_that_is_given() {
+        let (_silent, url) = listener();
+        let client = OAuthClient::new("id", &*url, &*url).timeout(Duration::from_millis(1));
+        let error = client.send(post(&url)).await.unwrap_err();
+        assert!(matches!(error, ProviderFailure::TimedOut), "{error}");
+    }
+
+    #[test]
+    fn no_call_may_take_longer_than_the_lease_allows() {
+        let client = OAuthClient::new("id", "https://a.example", "https://a.example");
+        assert_eq!(client.timeout, Duration::from_secs(15));
+        let (short, long) = (Duration::from_secs(3), Duration::from_hours(1));
+        assert_eq!(client.clone().timeout(short).timeout, short);
+        assert_eq!(client.timeout(long).timeout, LONGEST);
+    }
+}

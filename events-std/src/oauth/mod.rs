@@ -47,6 +47,8 @@ mod status;
 mod tokens;
 
 pub use events::{OAuthCompleted, OAuthRevoked};
+#[cfg(all(feature = "oauth-loopback", feature = "store", feature = "cli"))]
+pub(crate) use revoke::Revoked;
 // What the compiler proposes to whoever lacks it; the first has the second in it.
 #[cfg(any(feature = "oauth", feature = "oauth-loopback"))]
 pub use {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use events_core::{BoxError, BoxFuture};
 
@@ -75,7 +76,7 @@ pub trait OAuth: Provider {
         client.authorize_url(asked)
     }
 
-    /// Exchanges a code for tokens.
+    /// Exchanges a code for tokens. It is stopped after 40 s.
     ///
     /// # Errors
     ///
@@ -88,7 +89,7 @@ pub trait OAuth: Provider {
         client.exchange(grant)
     }
 
-    /// Asks for the next access token. It is stopped after 30 s.
+    /// Asks for the next access token. It is stopped after 40 s.
     ///
     /// # Errors
     ///
@@ -101,11 +102,13 @@ pub trait OAuth: Provider {
         client.refresh(refresh_token)
     }
 
-    /// Revokes a token: the refresh token where there is one. It is stopped after 30 s.
+    /// Revokes a token: the refresh token where there is one. It is stopped after 40 s.
     ///
     /// # Errors
     ///
-    /// If the server does not do it.
+    /// If the server does not do it. [`ProviderFailure::InvalidGrant`], and the code `invalid_token`, mean that the token is
+    /// none any more, which is as good (RFC 7009, 2.2); [`ProviderFailure::NoRevocation`] that the server cannot: the tokens
+    /// are removed here all the same.
     fn revoke(
         &self,
         client: &OAuthClient,
@@ -183,6 +186,17 @@ impl fmt::Debug for CodeGrant {
     }
 }
 
+/// The provider's code is stopped then: later than one call that [`OAuthClient::send`] makes, and sooner than the lease
+/// lapses under which it runs.
+const LONGEST: Duration = Duration::from_secs(40);
+
+async fn in_time<T>(
+    work: impl Future<Output = Result<T, ProviderFailure>>,
+) -> Result<T, ProviderFailure> {
+    let ended = tokio::time::timeout(LONGEST, work).await;
+    ended.unwrap_or(Err(ProviderFailure::TimedOut))
+}
+
 /// [`OAuth`] where the provider's type is not known.
 #[cfg_attr(
     not(feature = "store"),
@@ -199,7 +213,7 @@ pub(crate) trait ErasedOAuth: Send + Sync {
         asked: &Authorization,
     ) -> Result<String, ProviderFailure>;
 
-    /// As [`OAuth::exchange`].
+    /// As [`OAuth::exchange`], stopped after [`LONGEST`]; so are the two below.
     fn exchange<'a>(
         &'a self,
         client: &'a OAuthClient,
@@ -239,7 +253,7 @@ impl<P: OAuth> ErasedOAuth for P {
         client: &'a OAuthClient,
         grant: &'a CodeGrant,
     ) -> BoxFuture<'a, Result<Tokens, ProviderFailure>> {
-        Box::pin(OAuth::exchange(self, client, grant))
+        Box::pin(in_time(OAuth::exchange(self, client, grant)))
     }
 
     fn refresh<'a>(
@@ -247,7 +261,7 @@ impl<P: OAuth> ErasedOAuth for P {
         client: &'a OAuthClient,
         refresh_token: &'a str,
     ) -> BoxFuture<'a, Result<Tokens, ProviderFailure>> {
-        Box::pin(OAuth::refresh(self, client, refresh_token))
+        Box::pin(in_time(OAuth::refresh(self, client, refresh_token)))
     }
 
     fn revoke<'a>(
@@ -255,7 +269,7 @@ impl<P: OAuth> ErasedOAuth for P {
         client: &'a OAuthClient,
         token: &'a RevokedToken,
     ) -> BoxFuture<'a, Result<(), ProviderFailure>> {
-        Box::pin(OAuth::revoke(self, client, token))
+        Box::pin(in_time(OAuth::revoke(self, client, token)))
     }
 }
 
@@ -263,4 +277,68 @@ impl<P: OAuth> ErasedOAuth for P {
 #[must_use]
 pub fn oauth<P: OAuth>(provider: &Arc<P>) -> Capability {
     Capability::new::<dyn ErasedOAuth>(provider.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::integration::{NoCredentials, NoMetadata};
+
+    /// Never answers.
+    struct Silent;
+
+    impl Provider for Silent {
+        const KEY: &'static str = "silent";
+        const NAME: &'static str = "Silent";
+        type Credentials = NoCredentials;
+        type Metadata = NoMetadata;
+    }
+
+    impl OAuth for Silent {
+        fn client(&self, _: &Integration) -> Result<OAuthClient, BoxError> {
+            Err("there is none".into())
+        }
+
+        async fn exchange(
+            &self,
+            _: &OAuthClient,
+            _: &CodeGrant,
+        ) -> Result<Tokens, ProviderFailure> {
+            pending().await
+        }
+
+        async fn refresh(&self, _: &OAuthClient, _: &str) -> Result<Tokens, ProviderFailure> {
+            pending().await
+        }
+
+        async fn revoke(&self, _: &OAuthClient, _: &RevokedToken) -> Result<(), ProviderFailure> {
+            pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn code_that_hangs_is_stopped() {
+        let client = OAuthClient::new("id", "https://a.example", "https://a.example");
+        let grant = CodeGrant {
+            code: String::new(),
+            verifier: String::new(),
+            callback: String::new(),
+        };
+        let token = RevokedToken::Access(String::new());
+        let silent: &dyn ErasedOAuth = &Silent;
+        let calls = async {
+            [
+                silent.exchange(&client, &grant).await.map(drop),
+                silent.refresh(&client, "").await.map(drop),
+                silent.revoke(&client, &token).await,
+            ]
+        };
+        let ended = tokio::time::timeout(3 * LONGEST + Duration::from_secs(1), calls).await;
+        let ended = ended.expect("none goes on");
+        for ended in ended {
+            assert!(matches!(ended, Err(ProviderFailure::TimedOut)));
+        }
+    }
 }

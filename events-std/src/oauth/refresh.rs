@@ -14,9 +14,6 @@ use super::{OAuthError, ProviderFailure, Tokens};
 use crate::integration::{Integration, IntegrationError, Integrations};
 use crate::request::ApiRequest;
 
-/// The provider's code is stopped then, which the lease outlasts.
-pub(super) const LONGEST: Duration = Duration::from_secs(40);
-
 /// An access token. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken(String);
@@ -198,7 +195,11 @@ impl Integrations {
                 Taken::Ours(lease) => self.refresh_apart(lease, access.clone()).await,
                 Taken::Held(fence) => match lease::ended(self, id, fence).await? {
                     None => Ok(Refreshed::Overtaken),
-                    Some(outcome) => Err(OAuthError::Elsewhere(outcome)),
+                    Some(outcome) => {
+                        // What the other learnt of the grant stands there.
+                        self.authorized(id).await?;
+                        Err(OAuthError::Elsewhere(outcome))
+                    }
                 },
             };
             match ended {
@@ -326,11 +327,8 @@ impl Integrations {
         }
         let oauth = self.oauth_of(&integration)?;
         let client = oauth.client(&integration).map_err(OAuthError::Client)?;
-        let asked = tokio::time::timeout(LONGEST, oauth.refresh(&client, &refresh)).await;
-        Ok(Some((
-            refresh,
-            asked.unwrap_or(Err(ProviderFailure::TimedOut)),
-        )))
+        let asked = oauth.refresh(&client, &refresh).await;
+        Ok(Some((refresh, asked)))
     }
 }
 

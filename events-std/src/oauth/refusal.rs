@@ -7,8 +7,8 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use tokio::task::JoinError;
 
-use super::OAuthError;
 use super::failure::code_or_unknown;
+use super::{OAuthError, ProviderFailure};
 use crate::integration::{IntegrationError, Integrations};
 
 /// Why a request is refused.
@@ -39,6 +39,8 @@ pub(super) enum Refusal {
     Method(Method),
     /// The provider did not do it, or its adapter.
     Provider(OAuthError),
+    /// The client is not configured rightly, or the integration does not tell enough.
+    Misconfigured(OAuthError),
     /// Our own failure.
     Failed(IntegrationError),
     /// A part of a provider, or the authorizer, panicked.
@@ -64,6 +66,10 @@ impl From<OAuthError> for Refusal {
         match error {
             OAuthError::Integration(error) => error.into(),
             OAuthError::Panicked => Self::Panicked,
+            error @ (OAuthError::Client(_)
+            | OAuthError::Provider(ProviderFailure::Configuration(_))) => {
+                Self::Misconfigured(error)
+            }
             error => Self::Provider(error),
         }
     }
@@ -117,6 +123,11 @@ impl Refusal {
                 "provider",
                 "the provider did not do it: try again later",
             ),
+            Self::Misconfigured(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "configuration",
+                "the connection to the provider is not configured rightly",
+            ),
             Self::Failed(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "failed",
@@ -134,7 +145,7 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Denied(code) => Some(code_or_unknown(code).to_owned()),
-            Self::Provider(error) => Some(error.to_string()),
+            Self::Provider(error) | Self::Misconfigured(error) => Some(error.to_string()),
             Self::Failed(error) => Some(error.to_string()),
             _ => None,
         }
@@ -173,6 +184,7 @@ impl Integrations {
     /// | `not_allowed`, `foreign_origin` | who asks |
     /// | `no_state`, `unknown_state`, `expired_state`, `foreign_session`, `wrong_issuer`, `no_code` | the way back |
     /// | `denied`, `provider` | the provider, or its adapter, did not do it |
+    /// | `configuration` | the OAuth client, or what the integration tells of it: trying again does not help |
     /// | `failed`, `panicked` | on our side |
     #[must_use]
     pub fn oauth_refusals(&self) -> BTreeMap<&'static str, u64> {

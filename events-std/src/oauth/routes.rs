@@ -115,7 +115,8 @@ struct Desk {
 /// | 404 | There is no such integration. |
 /// | 400 | Its provider has no OAuth; the page is not known; the state is missing, unknown, used, expired, or of another browser; the issuer is another; or the provider answers with an error. |
 /// | 502 | The provider does not exchange the code, or does not revoke. |
-/// | 503, 500 | The database failed, or the provider's code or the authorizer panicked. |
+/// | 500 | The OAuth client is not configured rightly, or the provider's code or the authorizer panicked. |
+/// | 503 | The database failed. |
 ///
 /// On none of them is anything of the integration changed, or any event fired. Each answers JSON, `{"error": ".."}`, is
 /// logged with its reason and [counted](Integrations::oauth_refusals).

@@ -2,7 +2,7 @@
 //! `oauth2`.
 
 use events_core::BoxFuture;
-use http::Uri;
+use http::{StatusCode, Uri};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
     BasicTokenType,
@@ -94,14 +94,15 @@ impl OAuthClient {
         self.tokens(&answer.map_err(failure)?)
     }
 
-    /// Revokes a token, as RFC 7009 says; does nothing where no [`revocation_url`](Self::revocation_url) is configured.
+    /// Revokes a token, as RFC 7009 says.
     ///
     /// # Errors
     ///
-    /// If the server does not do it.
+    /// If the server does not do it; [`ProviderFailure::NoRevocation`] where no [`revocation_url`](Self::revocation_url) is
+    /// configured.
     pub async fn revoke(&self, token: &RevokedToken) -> Result<(), ProviderFailure> {
         let Some(url) = &self.revocation_url else {
-            return Ok(());
+            return Err(ProviderFailure::NoRevocation);
         };
         let url = endpoint(url)?;
         let unusable = |_| ProviderFailure::Configuration("an endpoint is no URL".to_owned());
@@ -184,8 +185,25 @@ impl<'c> AsyncHttpClient<'c> for Sender<'_> {
         if let Some(to) = &self.to {
             request.uri_mut().clone_from(to);
         }
-        Box::pin(self.client.send(request))
+        Box::pin(async {
+            let mut answer = self.client.send(request).await?;
+            let status = answer.status();
+            if self.to.is_some() && status.is_success() {
+                // A revocation is told by the status alone, but the crate takes 200 only.
+                *answer.status_mut() = StatusCode::OK;
+            } else if status.is_redirection() || (!status.is_success() && !is_error(answer.body()))
+            {
+                return Err(ProviderFailure::Status(status.as_u16()));
+            }
+            Ok(answer)
+        })
     }
+}
+
+/// Whether it is an error as RFC 6749 (5.2) has it.
+fn is_error(body: &[u8]) -> bool {
+    let body: Option<Value> = serde_json::from_slice(body).ok();
+    body.is_some_and(|body| body["error"].is_string())
 }
 
 fn redirect(callback: &str) -> Result<RedirectUrl, ProviderFailure> {

@@ -5,8 +5,8 @@ use oauth2::PkceCodeChallenge;
 use sea_orm::Value;
 use sha2::{Digest, Sha256};
 
-use super::session::random;
-use crate::integration::{Integration, IntegrationError, Integrations};
+use super::Authorization;
+use crate::integration::{IntegrationError, Integrations};
 use crate::store::{self, Columns};
 
 /// So long a state may take to come back.
@@ -25,10 +25,9 @@ pub(super) struct OAuthState {
     pub(super) is_expired: bool,
 }
 
-/// A state as it goes out.
-pub(super) struct NewState {
-    pub(super) state: String,
-    pub(super) verifier: String,
+pub(super) fn new_verifier() -> String {
+    let (_, verifier) = PkceCodeChallenge::new_random_sha256();
+    verifier.into_secret()
 }
 
 /// The hash of 256 random bits, which needs no salt. `of` keeps hashes of different things apart.
@@ -42,18 +41,14 @@ pub(super) fn hash(of: &str, secret: &str) -> String {
 }
 
 impl Integrations {
-    /// Stores a new state, and forgets those that have expired.
-    pub(super) async fn new_state(
+    /// Stores the state of a new request to authorize, and forgets those that have expired.
+    pub(super) async fn store_state(
         &self,
-        integration: &Integration,
+        new: &Authorization,
+        integration_id: i64,
         session: String,
         page: &str,
-    ) -> Result<NewState, IntegrationError> {
-        let (_, verifier) = PkceCodeChallenge::new_random_sha256();
-        let new = NewState {
-            state: random(),
-            verifier: verifier.into_secret(),
-        };
+    ) -> Result<(), IntegrationError> {
         let hash = hash("state", &new.state);
         let sealed = self.seal(new.verifier.as_bytes(), hash.as_bytes())?;
         let now = self.events().now();
@@ -62,7 +57,7 @@ impl Integrations {
                       created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let values: [Value; 7] = [
             hash.into(),
-            integration.id.into(),
+            integration_id.into(),
             session.into(),
             page.into(),
             sealed.into(),
@@ -74,8 +69,7 @@ impl Integrations {
             store::execute(tx, insert, values).await?;
             Ok::<_, IntegrationError>(())
         })
-        .await?;
-        Ok(new)
+        .await
     }
 
     /// Takes a state: of all who bring it, one gets it.

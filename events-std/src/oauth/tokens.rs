@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// The names of the three among the credentials.
-pub(super) const ACCESS_TOKEN: &str = "access_token";
-pub(super) const REFRESH_TOKEN: &str = "refresh_token";
+#[cfg(feature = "store")]
+pub(super) use crate::integration::{ACCESS_TOKEN, REFRESH_TOKEN};
+
+/// The third among the credentials.
+#[cfg(feature = "store")]
 pub(super) const EXPIRES_AT: &str = "token_expires_at";
 
 /// What an authorization server gave. `Debug` shows nothing of it.

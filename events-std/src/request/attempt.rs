@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) idempotency_key: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) body: Option<Vec<u8>>,
-    #[cfg(feature = "oauth-loopback")]
+    /// One that may be newer than those of the integration at hand: only with `oauth`.
     pub(super) access_token: Option<String>,
 }
 

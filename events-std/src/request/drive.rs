@@ -38,7 +38,10 @@ impl ApiRequest<'_> {
         let patience = self.patience;
         let permitted = engine.permit(integration, patience).await;
         permitted.map_err(RequestError::Limited)?;
-        let redactor = Redactor::of(engine, integration, &asked.endpoint);
+        let mut redactor = Redactor::of(engine, integration, &asked.endpoint);
+        if let Some(token) = &asked.access_token {
+            redactor.hide(token);
+        }
         let blank = record_of(&asked, integration.id, &redactor);
         let classifiers = [self.classifier, (*engine.part::<Classifier>()).clone()];
         let waiting = engine.part::<Waiting>();

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta};
 use events_std::oauth::{OAuthSettings, RoutesError, routes};
 use events_std::{IntegrationUpdate, Integrations};
 use http::header;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::desk::{CALLBACK, Desk, DeskBench};
@@ -87,6 +88,48 @@ async fn it_reconnects(url: String) {
     engine.access_token(desk.integration.id).await.unwrap();
 }
 
+/// An app that gets its tokens otherwise stores them itself. Other changes, and the tokens that were refused, are none.
+async fn other_tokens_that_are_stored_are_an_authorization(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(-10).await;
+    desk.server.played.lock().unwrap().refresh = None;
+    let (engine, id) = (&desk.bench.engine, desk.integration.id);
+    engine.access_token(id).await.unwrap_err();
+    let refused = desk.credentials().await;
+    let at = desk.bench.events.now() + TimeDelta::hours(1);
+    let credentials = |access: Option<&str>, refresh: Option<&str>| {
+        json!({
+            "api_key": "another", "access_token": access, "refresh_token": refresh,
+            "token_expires_at": at.to_rfc3339(),
+        })
+    };
+    let (access, refresh) = (
+        refused.access_token.as_deref(),
+        refused.refresh_token.as_deref(),
+    );
+    for (new, needs) in [
+        (credentials(access, refresh), true),
+        (credentials(None, refresh), true),
+        (credentials(Some("another"), refresh), false),
+        (credentials(access, Some("another")), false),
+        (credentials(Some("another"), None), false),
+    ] {
+        let stored = IntegrationUpdate::new().credentials(&refused).unwrap();
+        engine.update(id, stored).await.unwrap();
+        let writer = desk.bench.store.writer();
+        let flag = "UPDATE events_integrations SET needs_authorization = TRUE";
+        writer.execute_unprepared(flag).await.unwrap();
+        let renamed = engine.update(id, IntegrationUpdate::new().name("Other"));
+        assert!(renamed.await.unwrap().needs_authorization);
+        let update = IntegrationUpdate::new().credentials(&new).unwrap();
+        let updated = engine.update(id, update).await.unwrap();
+        assert_eq!(updated.needs_authorization, needs, "{new}");
+        assert_eq!(desk.stored().await.needs_authorization, needs, "{new}");
+        assert_eq!(engine.access_token(id).await.is_ok(), !needs, "{new}");
+    }
+    assert_eq!(desk.bench.heard.names(), [""; 0]);
+}
+
 /// Two tabs of one browser.
 async fn two_at_once_end_both(url: String) {
     let desk = DeskBench::new(url).await;
@@ -118,23 +161,77 @@ async fn of_one_answer_that_comes_ten_times_at_once_one_counts(url: String) {
     assert_eq!(desk.bench.engine.oauth_refusals()["unknown_state"], 9);
 }
 
-/// Neither the state, the verifier nor the session stands in the database.
+/// Neither the state, the verifier nor the session stands in the database, in no column and in no byte of its file.
 async fn the_row_of_a_state_tells_nothing(url: String) {
-    let desk = DeskBench::new(url).await;
-    let answer = desk.get(&desk.path("authorize"), None).await;
-    let (_, query) = answer.location().split_once("state=").unwrap();
-    let state = query.split('&').next().unwrap();
-    let cookie = answer.cookie();
-    let (_, session) = cookie.split_once('=').unwrap();
-    let rows = desk
-        .bench
-        .rows("SELECT hash, session FROM events_oauth_states")
-        .await;
+    let desk = DeskBench::new(url.clone()).await;
+    let (back, cookie) = desk.begun().await;
+    let rows = desk.bench.rows("SELECT * FROM events_oauth_states").await;
     assert_eq!(rows.len(), 1);
-    for column in 0..2 {
-        let text: String = rows[0].try_get_by_index(column).unwrap();
-        assert!(text.len() == 64 && text != state && text != session);
+    let columns = rows[0].column_names();
+    assert!(columns.iter().any(|name| name == "verifier"));
+    let mut stored = Vec::new();
+    for (column, name) in columns.iter().enumerate() {
+        let bytes = rows[0].try_get_by_index::<Vec<u8>>(column);
+        let bytes = bytes.or_else(|_| {
+            let text = rows[0].try_get_by_index::<String>(column);
+            text.map(String::into_bytes)
+        });
+        let bytes = bytes.or_else(|_| {
+            let number = rows[0].try_get_by_index::<i64>(column);
+            number.map(|number| number.to_string().into_bytes())
+        });
+        stored.push(bytes.unwrap_or_else(|error| panic!("{name}: {error}")));
     }
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let folder = std::path::Path::new(path).parent().unwrap();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            stored.push(std::fs::read(entry.unwrap().path()).unwrap());
+        }
+    }
+    desk.get(&back, Some(&cookie)).await.location();
+    let verifier = desk.server.played.lock().unwrap().verifiers.remove(0);
+    let (_, state) = back.split_once("state=").unwrap();
+    let state = state.split('&').next().unwrap();
+    let (_, session) = cookie.split_once('=').unwrap();
+    let holds = |secret: &str| {
+        let mut all = stored.iter();
+        all.any(|bytes| {
+            bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes())
+        })
+    };
+    assert!(holds("/integrations"), "the page stands there");
+    for secret in [&*verifier, state, session] {
+        assert_eq!(secret.len(), 43);
+        assert!(!holds(secret), "{secret}");
+    }
+}
+
+/// Whatever a request says of the host that it came to, at authorize and at the exchange, which the server compares.
+async fn the_callback_is_the_configured_one(url: String) {
+    let desk = DeskBench::new(url).await;
+    let ask = async |path: &str, cookie: &str| {
+        let mut request = http::Request::get(path).header(header::COOKIE, cookie);
+        for name in ["host", "x-forwarded-host", "x-original-host"] {
+            request = request.header(name, "evil.example");
+        }
+        let request = request.header("forwarded", "host=evil.example;proto=http");
+        desk.ask(request.header("x-forwarded-proto", "http")).await
+    };
+    let answer = ask(&desk.path("authorize"), "").await;
+    let location = answer.location();
+    let (_, query) = location.split_once('?').unwrap();
+    let sent: Vec<_> = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "redirect_uri")
+        .collect();
+    assert_eq!(sent, [("redirect_uri".into(), CALLBACK.into())]);
+    assert!(!location.contains("evil"), "{location}");
+    let back = desk.server.consent(location);
+    let back = format!("/integrations/oauth/callback?{back}");
+    let ended = ask(&back, &answer.cookie()).await;
+    assert_eq!(ended.location(), "/integrations");
+    assert_eq!(desk.server.asked(), ["authorization_code"]);
 }
 
 /// A state that never comes back is forgotten.
@@ -210,8 +307,10 @@ on_both!(
     the_page_that_is_asked_for_is_gone_to,
     queued_listeners_hear_of_it,
     it_reconnects,
+    other_tokens_that_are_stored_are_an_authorization,
     two_at_once_end_both,
     the_row_of_a_state_tells_nothing,
+    the_callback_is_the_configured_one,
     states_are_forgotten,
     what_is_stored_at_the_end_counts,
     no_routes_that_could_do_nothing,

@@ -79,6 +79,25 @@ async fn authorizations_are_shown_refreshed_and_revoked(url: String) {
     assert!(desk.bench.heard.names().ends_with(&["oauth.revoked"]));
 }
 
+/// What became of it, where the provider was not asked too.
+async fn a_revocation_says_what_it_did(url: String) {
+    let desk = DeskBench::new(url).await;
+    let line = format!("oauth revoke {}", desk.integration.id);
+    let nothing = desk.prints(&line).await;
+    assert!(nothing.contains("nothing to revoke"), "{nothing}");
+    desk.has_tokens(3_600).await;
+    let revoked = desk.prints(&line).await;
+    assert!(revoked.ends_with(" was revoked\n"), "{revoked}");
+    assert_eq!(desk.prints(&line).await, nothing);
+    assert_eq!(desk.server.asked(), ["revoke"]);
+    desk.has_tokens(3_600).await;
+    desk.rename("of no revocation").await;
+    let alone = desk.prints(&line).await;
+    assert!(alone.contains("here alone"), "{alone}");
+    assert_eq!(desk.server.asked(), [""; 0]);
+    assert_eq!(desk.state().await, "not_authorized");
+}
+
 async fn failures_are_told(url: String) {
     let desk = DeskBench::new(url).await;
     let other = desk.bench.integration().await;
@@ -115,5 +134,6 @@ async fn one_that_cannot_be_read_is_shown_as_such(url: String) {
 on_both!(
     one_that_cannot_be_read_is_shown_as_such,
     authorizations_are_shown_refreshed_and_revoked,
+    a_revocation_says_what_it_did,
     failures_are_told,
 );

@@ -65,18 +65,24 @@ impl OAuth for Desk {
                     .revocation_url(format!("{url}/token/revocation")),
             );
         }
-        let mut client =
-            OAuthClient::new(CLIENT, format!("{url}/authorize"), format!("{url}/token"));
+        let authorize = match &*integration.name {
+            "of no client" => return Err("the integration tells no subdomain".into()),
+            "of a bad address" => "http://id.example/authorize".to_owned(),
+            _ => format!("{url}/authorize"),
+        };
+        let mut client = OAuthClient::new(CLIENT, authorize, format!("{url}/token"));
         if integration.name != "of no issuer" {
             client = client.issuer(ISSUER);
+        }
+        if integration.name != "of no revocation" {
+            client = client.revocation_url(format!("{url}/revoke"));
         }
         Ok(client
             .secret(SECRET)
             .scope("read")
             .scope("write")
             .parameter("prompt", "consent")
-            .keep("instance_url")
-            .revocation_url(format!("{url}/revoke")))
+            .keep("instance_url"))
     }
 }
 

@@ -173,6 +173,29 @@ async fn a_provider_that_fails(url: String) {
     desk.refuses(&before, answer, 502, "provider").await;
 }
 
+/// Nothing is stored of a request to authorize that goes nowhere, and nobody is asked.
+async fn what_is_not_configured_rightly(url: String) {
+    let desk = DeskBench::new(url).await;
+    desk.has_tokens(3_600).await;
+    for name in ["of no client", "of a bad address"] {
+        desk.rename(name).await;
+        let before = desk.stored().await;
+        let answer = desk.get(&desk.path("authorize"), None).await;
+        desk.refuses(&before, answer, 500, "configuration").await;
+        assert_eq!(desk.bench.count("events_oauth_states").await, 0, "{name}");
+        let answer = desk.revoke(Some(ORIGIN)).await;
+        desk.refuses(&before, answer, 500, "configuration").await;
+        desk.rename("Support").await;
+        let (back, cookie) = desk.begun().await;
+        desk.rename(name).await;
+        let before = desk.stored().await;
+        let answer = desk.get(&back, Some(&cookie)).await;
+        desk.refuses(&before, answer, 500, "configuration").await;
+    }
+    assert_eq!(desk.server.asked(), [""; 0]);
+    assert_eq!(desk.bench.engine.oauth_refusals()["configuration"], 6);
+}
+
 async fn revocations(url: String) {
     let desk = DeskBench::new(url).await;
     desk.has_tokens(3_600).await;
@@ -242,5 +265,6 @@ on_both!(
     on_the_way_back,
     of_a_state_that_came_back_wrongly,
     a_provider_that_fails,
+    what_is_not_configured_rightly,
     revocations,
 );

@@ -17,7 +17,7 @@ use crate::server::{CANARY, SECRET};
 
 /// Keeps all that is logged, at every level.
 #[derive(Clone, Default)]
-struct Everything(Arc<Mutex<String>>);
+pub(crate) struct Everything(pub(crate) Arc<Mutex<String>>);
 
 impl Visit for Everything {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -52,11 +52,13 @@ impl Subscriber for Everything {
 }
 
 /// Of the whole process, since what is enabled is remembered for the whole process: the other tests log no secret either.
-fn everything() -> &'static Everything {
+pub(crate) fn everything() -> &'static Everything {
     static EVERYTHING: OnceLock<Everything> = OnceLock::new();
     EVERYTHING.get_or_init(|| {
         let everything = Everything::default();
         tracing::subscriber::set_global_default(everything.clone()).expect("it is the only one");
+        // Places that were come to between the two steps of that.
+        tracing::callsite::rebuild_interest_cache();
         everything
     })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{any, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -30,9 +30,14 @@ pub(crate) struct Played {
     /// The refresh token that is good.
     pub(crate) refresh: Option<String>,
     number: u32,
-    /// How often each was asked for: `authorization_code`, `refresh_token`, `revoke`.
+    /// How often each was asked for: `authorization_code`, `refresh_token`, `revoke`, or where a redirect leads,
+    /// `elsewhere`.
     pub(crate) asked: Vec<&'static str>,
     pub(crate) revoked: Vec<String>,
+    /// The `token_type_hint` of each.
+    pub(crate) hints: Vec<String>,
+    /// The `code_verifier` of each exchange.
+    pub(crate) verifiers: Vec<String>,
     /// The next answers, in place of the right ones.
     pub(crate) instead: Vec<(StatusCode, String)>,
     /// What stands beside the tokens.
@@ -65,6 +70,7 @@ impl Server {
         let router = Router::new()
             .route("/token", post(token))
             .route("/revoke", post(revoke))
+            .route("/elsewhere", any(elsewhere))
             .with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         server
@@ -152,7 +158,15 @@ async fn token(
     if !played.instead.is_empty() {
         let (status, body) = played.instead.remove(0);
         let json = [(header::CONTENT_TYPE, "application/json")];
-        return (status, json, body).into_response();
+        let mut answer = (status, json, body).into_response();
+        if status.is_redirection() {
+            let elsewhere = format!("{}/elsewhere", server.url).parse().unwrap();
+            answer.headers_mut().insert(header::LOCATION, elsewhere);
+        }
+        return answer;
+    }
+    if let Some(verifier) = asked.get("code_verifier") {
+        played.verifiers.push(verifier.clone());
     }
     if !is_client(&headers) {
         return error("invalid_client");
@@ -188,6 +202,10 @@ async fn token(
     Json(answer).into_response()
 }
 
+async fn elsewhere(State(server): State<Server>) {
+    server.played.lock().unwrap().asked.push("elsewhere");
+}
+
 async fn revoke(
     State(server): State<Server>,
     headers: HeaderMap,
@@ -202,7 +220,7 @@ async fn revoke(
         return error("invalid_client");
     }
     let token = asked["token"].clone();
-    assert_eq!(asked["token_type_hint"], "refresh_token");
+    played.hints.push(asked["token_type_hint"].clone());
     played.revoked.push(token);
     played.refresh = None;
     StatusCode::OK.into_response()

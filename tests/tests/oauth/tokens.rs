@@ -1,18 +1,21 @@
 //! Access tokens that are fresh.
 
-use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use events_core::Clock;
 use events_std::oauth::{AccessToken, OAuthError};
-use events_std::{IntegrationError, IntegrationUpdate, StoreError, Tx};
+use events_std::{IntegrationError, IntegrationUpdate, RequestFilter, StoreError, Tx};
 use http::{Response, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::desk::DeskBench;
+use crate::desk::{Desk, DeskBench};
 use crate::kit::on_both;
-use crate::server::CANARY;
+use crate::server::{CANARY, Server};
 
 impl DeskBench {
     async fn token(&self) -> Result<String, OAuthError> {
@@ -163,6 +166,55 @@ async fn a_refused_grant_is_recorded_and_not_asked_for_again(url: String) {
     assert_eq!(desk.bench.heard.names(), [""; 0]);
 }
 
+/// A clock that stands still, and knows how often it was read.
+#[derive(Clone, Default)]
+struct Looks(Arc<AtomicUsize>);
+
+impl Clock for Looks {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+    }
+}
+
+/// Those whose token is refused together, and whose grant is over, are all told so: also those who wait for another's call.
+async fn all_who_are_refused_together_are_told_why(url: String) {
+    let server = Server::start().await;
+    let provider = Desk {
+        url: server.url.clone(),
+        root: None,
+    };
+    let looks = Looks::default();
+    let clock = Arc::new(looks.clone());
+    let desk = DeskBench::of(url, server, provider, |events| events.clock(clock)).await;
+    desk.has_tokens(3_600).await;
+    desk.server.played.lock().unwrap().refresh = None;
+    desk.server.close_gate();
+    let replacing = || {
+        let (engine, id) = (desk.bench.engine.clone(), desk.integration.id);
+        tokio::spawn(async move { engine.replace_access_token(id, &old()).await })
+    };
+    let mut all = vec![replacing()];
+    while desk.server.played.lock().unwrap().asked.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    all.extend([replacing(), replacing(), replacing()]);
+    // Only who waits for another's call looks at the clock again and again.
+    let before = looks.0.load(Ordering::SeqCst);
+    while looks.0.load(Ordering::SeqCst) < before + 50 {
+        tokio::task::yield_now().await;
+    }
+    desk.server.open_gate();
+    for one in all {
+        let error = one.await.unwrap().unwrap_err();
+        assert!(
+            matches!(error, OAuthError::NeedsAuthorization(_)),
+            "{error}"
+        );
+    }
+    assert_eq!(desk.server.asked(), ["refresh_token"]);
+}
+
 /// The token that is good still is used; afterwards it is an error, until the provider is well again.
 async fn a_provider_that_is_down_is_waited_out(url: String) {
     let desk = DeskBench::new(url).await;
@@ -174,6 +226,7 @@ async fn a_provider_that_is_down_is_waited_out(url: String) {
     desk.server.will(StatusCode::SERVICE_UNAVAILABLE, &down);
     let error = desk.token().await.unwrap_err();
     assert!(matches!(error, OAuthError::Provider(_)), "{error}");
+    assert!(error.to_string().contains("503"), "{error}");
     assert!(!desk.stored().await.needs_authorization);
     assert_ne!(desk.token().await.unwrap(), old());
     assert_eq!(desk.server.asked(), ["refresh_token"; 3]);
@@ -350,24 +403,48 @@ async fn a_refresh_token_that_is_not_given_stays(url: String) {
     }
 }
 
-/// The record of the request does not have it.
+/// Neither the record, the event nor the error has it, though the provider repeats it: the integration at hand is the one
+/// of before the refresh.
 async fn requests_carry_a_fresh_token(url: String) {
-    let desk = DeskBench::new(url).await;
-    desk.has_tokens(60).await;
-    let request = desk
-        .bench
-        .engine
-        .request(&desk.integration, "/tickets", "GET");
-    let mut sent = String::new();
-    let authorized = request.authorized().await.unwrap();
-    let answer = authorized.send(|attempt| {
-        assert!(!format!("{attempt:?}").contains(CANARY));
-        attempt.access_token().unwrap().clone_into(&mut sent);
-        async { Ok::<_, Infallible>(Response::new(b"{}".to_vec())) }
-    });
-    answer.await.unwrap();
-    assert_eq!(sent, desk.token().await.unwrap());
-    assert_ne!(sent, old());
+    for status in [200, 422, 0] {
+        let desk = DeskBench::new(url.clone()).await;
+        desk.has_tokens(60).await;
+        let integration = desk.stored().await;
+        let mut sent = String::new();
+        let request = desk.bench.engine.request(&integration, "/tickets", "POST");
+        let authorized = request.authorized().await.unwrap();
+        let answered = authorized.send(|attempt| {
+            assert!(!format!("{attempt:?}").contains(CANARY));
+            attempt.access_token().unwrap().clone_into(&mut sent);
+            let answer = if status == 0 {
+                Err(std::io::Error::other(format!("broken off: {sent}")))
+            } else {
+                let body = json!({ "seen": sent, "all": [format!("it is {sent}!")] });
+                let answer = Response::builder().status(status);
+                let answer = answer.header("x-request-id", &sent);
+                Ok(answer.body(body.to_string().into_bytes()).unwrap())
+            };
+            async { answer }
+        });
+        let mut told = match answered.await {
+            Ok(_) => String::new(),
+            Err(error) => format!("{error} {error:?} {:?}", error.failed().unwrap().request()),
+        };
+        assert_eq!(sent, desk.token().await.unwrap());
+        assert_ne!(sent, old());
+        assert_eq!(told.is_empty(), status == 200);
+        for (name, event) in desk.bench.heard.take() {
+            assert!(name.starts_with("request."), "{name}");
+            told.push_str(&event);
+        }
+        let stored = desk.bench.engine.requests(&RequestFilter::new()).await;
+        let _ = write!(told, "{:?}", stored.unwrap());
+        assert!(!told.contains(&sent), "{told}");
+        assert!(
+            told.contains("[redacted]"),
+            "what came back is stored: {told}"
+        );
+    }
 }
 
 on_both!(
@@ -379,6 +456,7 @@ on_both!(
     a_look_beside_a_refresh_takes_one_token_for_what_it_is,
     a_refused_grant_is_recorded_and_not_asked_for_again,
     a_grant_that_was_renewed_meanwhile_is_not_marked,
+    all_who_are_refused_together_are_told_why,
     a_provider_that_is_down_is_waited_out,
     a_refused_token_is_replaced_once,
     a_token_that_expires_meanwhile_is_not_given,

@@ -59,8 +59,7 @@ impl Redactor {
         {
             texts(&all, &mut credentials);
         }
-        // The longest first: one may stand in another.
-        credentials.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        longest_first(&mut credentials);
         let names = provider.as_deref().map(ErasedRedact::secret_names);
         Self {
             names: Names::with(names.unwrap_or_default()),
@@ -73,6 +72,13 @@ impl Redactor {
                 .to_owned(),
             provider,
         }
+    }
+
+    /// Looks for this secret too.
+    pub(in crate::request) fn hide(&mut self, secret: &str) {
+        let secret = Value::from(secret);
+        texts(&secret, &mut self.credentials);
+        longest_first(&mut self.credentials);
     }
 
     #[cfg(test)]
@@ -159,6 +165,11 @@ impl Redactor {
         }
         *text = self.text(text);
     }
+}
+
+/// One may stand in another.
+fn longest_first(credentials: &mut [String]) {
+    credentials.sort_by_key(|text| std::cmp::Reverse(text.len()));
 }
 
 /// All texts in credentials that are long enough to be looked for.

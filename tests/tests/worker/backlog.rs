@@ -121,7 +121,7 @@ fn it_keeps_no_other_key_waiting_and_goes_on_in_order() {
         };
         let worker = Worker::new(&bench.events, &bench.store).concurrency(4);
         worker.run_until(test).await.unwrap();
-        assert_eq!(bench.ran().of("long"), Vec::from_iter(0..310));
+        assert_eq!(bench.ran().of("long"), (0..310).collect::<Vec<_>>());
         assert_eq!(bench.ran().of("short"), [0, 1, 2]);
     });
 }
@@ -149,6 +149,6 @@ fn what_is_marked_is_due() {
         bench.ran().gate.add_permits(300);
         let worker = Worker::new(&bench.events, &bench.store).poll_every(Duration::from_millis(5));
         worker.run_due().await.unwrap();
-        assert_eq!(bench.ran().of("long"), Vec::from_iter(0..300));
+        assert_eq!(bench.ran().of("long"), (0..300).collect::<Vec<_>>());
     });
 }

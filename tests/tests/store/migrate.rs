@@ -102,6 +102,10 @@ async fn leases_of_an_older_program_are_kept_with_their_integrations(database: D
     let statements = [
         "DELETE FROM events_schema WHERE version >= 7",
         "DROP TABLE events_unknown",
+        "DROP INDEX events_jobs_behind",
+        "DROP INDEX events_jobs_ready",
+        "ALTER TABLE events_jobs DROP COLUMN behind",
+        "CREATE INDEX events_jobs_ready ON events_jobs (queue, run_at, id) WHERE state = 0",
         "ALTER TABLE events_integrations DROP COLUMN token_lifetime",
         "DROP TABLE events_leases",
         "CREATE TABLE events_leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL, \

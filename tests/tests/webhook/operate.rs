@@ -139,6 +139,51 @@ async fn what_lost_its_job_can_be_queued_again(url: String) {
     assert_eq!(hub.status().await, (Processed, 1, None));
 }
 
+/// A job that is parked where nobody tells its row, as one that no worker knew, leaves no delivery behind: it is listed as
+/// failed, all are queued again at once, and nobody forgets it as long as its job is parked.
+async fn what_was_parked_without_a_word_has_failed(url: String) {
+    let hub = HubBench::new(url).await;
+    for id in ["waits", "parked", "deleted", "begun"] {
+        hub.send(id, "push", "{}").await;
+    }
+    let of = |id: &str| format!("unique_key = '{}/{id}'", hub.integration.id);
+    for id in ["parked", "begun"] {
+        let set = "UPDATE events_jobs SET state = 3, reason = 'unknown_listener'";
+        hub.execute(&format!("{set} WHERE {}", of(id))).await;
+    }
+    hub.execute(&format!("DELETE FROM events_jobs WHERE {}", of("deleted")))
+        .await;
+    hub.execute("UPDATE events_webhooks SET status = 'processing', error = 'as it was' WHERE provider_delivery_id = 'begun'")
+        .await;
+    let engine = &hub.bench.engine;
+    let list = async |status| {
+        let filter = WebhookFilter::new().integration(hub.integration.id);
+        let rows = engine.list_webhooks(filter.status(status)).await.unwrap();
+        let ids = rows.into_iter().map(|row| row.provider_delivery_id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(list(Failed).await, ["begun", "deleted", "parked"]);
+    assert_eq!(list(Pending).await, ["waits"]);
+    assert_eq!(list(WebhookStatus::Processing).await, [""; 0]);
+    let rows = hub.rows().await;
+    assert_eq!(rows[0].error.as_deref(), Some("as it was"));
+    let said = rows[2].error.as_deref().unwrap();
+    assert!(said.contains("parked or deleted"), "{said}");
+    let one = engine.webhook(rows[1].id).await.unwrap().unwrap();
+    assert_eq!(one, rows[1]);
+    hub.bench.clock.advance(TimeDelta::days(31));
+    assert_eq!(
+        engine.prune_webhooks().await.unwrap(),
+        1,
+        "the one without a job"
+    );
+    assert_eq!(engine.recover_webhooks(None).await.unwrap(), 2);
+    assert_eq!(engine.recover_webhooks(None).await.unwrap(), 0);
+    assert_eq!(list(Pending).await, ["begun", "parked", "waits"]);
+    hub.work().await;
+    assert_eq!(hub.hub.calls(), [("push", Some(1)); 3]);
+}
+
 async fn all_that_failed_can_be_queued_again(url: String) {
     let hub = HubBench::new(url).await;
     for id in ["d-1", "d-2", "d-3"] {
@@ -246,4 +291,5 @@ on_both!(
     the_parked_job_can_be_retried,
     what_failed_can_be_queued_again,
     what_lost_its_job_can_be_queued_again,
+    what_was_parked_without_a_word_has_failed,
 );

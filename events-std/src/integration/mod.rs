@@ -66,7 +66,7 @@ mod within;
 mod write;
 
 #[cfg(feature = "store")]
-pub(crate) use age::Retention;
+pub(crate) use age::{Chore, Retention};
 #[cfg(feature = "store")]
 pub use builder::IntegrationsBuilder;
 #[cfg(feature = "store")]

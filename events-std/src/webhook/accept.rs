@@ -110,7 +110,7 @@ pub(super) async fn accept(
     if !stored.await? {
         return Ok(Accepted::Duplicate);
     }
-    integrations.prune_webhooks_now_and_then();
+    integrations.forget_now_and_then();
     Ok(Accepted::Queued)
 }
 

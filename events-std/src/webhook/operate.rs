@@ -1,16 +1,16 @@
 //! What an operator does with stored deliveries: looks at them, replays them, queues those again that failed.
 
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use events_core::{Job, PushError};
 use sea_orm::Value;
 
 use super::process::{LISTENER, shortened, unique_key};
 use super::{IntegrationWebhook, WebhookError, WebhookReceived, WebhookStatus, rows};
 use crate::integration::{
-    Integration, IntegrationError, Integrations, IntegrationsBuilder, Retention, Within,
+    Chore, Integration, IntegrationError, Integrations, IntegrationsBuilder, Retention, Within,
 };
 use crate::operation::{Direction, IntegrationLog};
 use crate::store::{self, StoreError};
@@ -91,16 +91,17 @@ impl WebhookFilter {
     }
 }
 
-/// How often what is too old is forgotten, where deliveries come in.
-const PRUNE: Duration = Duration::from_mins(1);
-
-/// When this process last forgot what is too old.
-#[derive(Debug, Default)]
-struct Pruned(Mutex<Option<Instant>>);
+inventory::submit! {
+    Chore {
+        order: 1,
+        forget: |engine, now| Box::pin(async move { Ok(engine.forget_webhooks(now).await?) }),
+    }
+}
 
 impl IntegrationsBuilder {
     /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
-    /// `None`. One whose job is parked stays. The routes forget them as new ones come in. One that is forgotten is no
+    /// `None`. One whose job is parked stays. The routes, requests and schedulers forget them, once a minute at
+    /// most. One that is forgotten is no
     /// duplicate any more, should the provider send it again.
     pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
         self.part(Retention::<IntegrationWebhook>::of(time))
@@ -225,22 +226,6 @@ impl Integrations {
         }
     }
 
-    /// Forgets what is too old, in a task of its own, if this process has not just done so.
-    pub(super) fn prune_webhooks_now_and_then(&self) {
-        let pruned = self.part::<Pruned>();
-        let mut last = pruned.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|at| at.elapsed() < PRUNE) {
-            return;
-        }
-        *last = Some(Instant::now());
-        let engine = self.with_events(&self.events());
-        tokio::spawn(async move {
-            if let Err(error) = engine.prune_webhooks().await {
-                tracing::warn!(%error, "old webhooks could not be forgotten: it will be tried again");
-            }
-        });
-    }
-
     /// Forgets deliveries that were processed, have failed, or lost their job, longer ago than the retention; how many. Those whose job
     /// waits, runs or is parked stay.
     ///
@@ -248,8 +233,12 @@ impl Integrations {
     ///
     /// If the database fails.
     pub async fn prune_webhooks(&self) -> Result<u64, WebhookError> {
+        self.forget_webhooks(self.events().now()).await
+    }
+
+    async fn forget_webhooks(&self, now: DateTime<Utc>) -> Result<u64, WebhookError> {
         const SOME: u64 = 1_000;
-        let Some(before) = self.forgets_before::<IntegrationWebhook>() else {
+        let Some(before) = self.forgets_before::<IntegrationWebhook>(now) else {
             return Ok(0);
         };
         // A job that waits or runs needs its delivery, and so does a parked one: whoever retries it finds it. The states

@@ -280,7 +280,30 @@ async fn the_routes_forget_what_is_too_old(url: String) {
     assert_eq!(hub.only_row().await.provider_delivery_id, "d-1");
 }
 
+/// So they do with what else is written: in a program with routes alone nobody else would.
+async fn the_routes_forget_old_operations_and_requests(url: String) {
+    let hub = HubBench::new(url).await;
+    let of = hub.integration.id;
+    hub.execute(&format!(
+        "INSERT INTO events_operations (integration_id, operation, direction, status, created_at, updated_at) \
+         VALUES ({of}, 'old', 'inbound', 'success', 0, 0)"
+    ))
+    .await;
+    hub.execute(&format!(
+        "INSERT INTO events_requests (integration_id, endpoint, method, created_at, updated_at) \
+         VALUES ({of}, '/old', 'GET', 0, 0)"
+    ))
+    .await;
+    hub.send("d-1", "push", "{}").await;
+    until("they are forgotten", async || {
+        let operations = hub.bench.count("events_operations WHERE operation = 'old'");
+        operations.await + hub.bench.count("events_requests").await == 0
+    })
+    .await;
+}
+
 on_both!(
+    the_routes_forget_old_operations_and_requests,
     a_delivery_whose_job_is_parked_stays,
     the_routes_forget_what_is_too_old,
     a_list_is_filtered,

@@ -1,10 +1,12 @@
 //! What an operator does: replay, recovery, lists, retention.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use events_std::webhook::{WebhookError, WebhookFilter};
 use events_std::{FailedFilter, IntegrationWebhook, StoreError, WebhookStatus};
 
-use crate::hub::{Fate, HubBench, duplicate, queued, until};
+use crate::hub::{Fate, HubBench, Sent, duplicate, queued, send, until};
 use crate::kit::on_both;
 
 use WebhookStatus::{Failed, Pending, Processed};
@@ -263,6 +265,31 @@ async fn old_deliveries_are_forgotten(url: String) {
     );
 }
 
+/// As long as a captured delivery would be verified once more, it is a duplicate; and so it is where all are kept.
+async fn a_delivery_is_kept_as_long_as_it_is_said(url: String) {
+    let (minute, hour) = (TimeDelta::minutes(1), TimeDelta::hours(1));
+    for (kept, least) in [
+        (Some(Duration::ZERO), Some(hour)),
+        (Some(Duration::from_mins(1)), Some(hour)),
+        (Some(Duration::from_hours(2)), Some(hour * 2)),
+        (None, None),
+    ] {
+        let hub = HubBench::keeping(url.clone(), kept).await;
+        hub.execute("DELETE FROM events_webhooks").await;
+        let path = format!("/hub/{}/webhook", hub.integration.id);
+        let sent = Sent::new("d-1", "push", "{}").to(path);
+        send(&hub.router, &sent).await;
+        hub.work().await;
+        let prune = async || hub.bench.engine.prune_webhooks().await.unwrap();
+        let clock = &hub.bench.clock;
+        clock.advance(least.unwrap_or(TimeDelta::days(10_000)) - minute);
+        assert_eq!(prune().await, 0, "{kept:?}");
+        assert_eq!(send(&hub.router, &sent).await, duplicate(), "{kept:?}");
+        clock.advance(minute * 2);
+        assert_eq!(prune().await, u64::from(least.is_some()), "{kept:?}");
+    }
+}
+
 /// The routes forget what is too old by themselves.
 async fn the_routes_forget_what_is_too_old(url: String) {
     let hub = HubBench::new(url).await;
@@ -303,6 +330,7 @@ async fn the_routes_forget_old_operations_and_requests(url: String) {
 }
 
 on_both!(
+    a_delivery_is_kept_as_long_as_it_is_said,
     the_routes_forget_old_operations_and_requests,
     a_delivery_whose_job_is_parked_stays,
     the_routes_forget_what_is_too_old,

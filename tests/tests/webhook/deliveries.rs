@@ -224,13 +224,13 @@ fn no_mutation_of_another_scheme_is_accepted() {
         let body = br#"{"id":"evt_1","type":"ticket.created","data":{"number":7}}"#;
         let id = HeaderValue::from_static("msg_9");
         let mut genuine = HeaderMap::from_iter([(HeaderName::from_static("webhook-id"), id)]);
-        let signer = of(secret.as_bytes());
-        let signed = signer.sign(&Request::new(&genuine, body, now)).unwrap();
+        let scheme = of(secret.as_bytes());
+        let signed = scheme.sign(&Request::new(&genuine, body, now)).unwrap();
         for (name, value) in signed {
             let name = HeaderName::try_from(name).unwrap();
             genuine.insert(name, value.try_into().unwrap());
         }
-        let genuinely = signer.verify(&Request::new(&genuine, body, now));
+        let genuinely = scheme.verify(&Request::new(&genuine, body, now));
         assert_eq!(genuinely, Ok(()), "{name}");
         // Only Standard Webhooks looks at the id.
         let names = genuine

@@ -3,10 +3,7 @@
 
 #[cfg(feature = "store")]
 mod age;
-#[cfg(all(
-    any(feature = "oauth-loopback", feature = "webhooks"),
-    feature = "store"
-))]
+#[cfg(feature = "store")]
 mod apart;
 #[cfg(feature = "store")]
 mod builder;

@@ -264,7 +264,8 @@ impl Integrations {
             .await
     }
 
-    /// Deletes the integration with all that it owns: requests, operations, sync runs and their items.
+    /// Deletes the integration with all that it owns: requests, operations, sync runs and their items, webhooks,
+    /// and what OAuth keeps of it, states and leases.
     ///
     /// # Errors
     ///

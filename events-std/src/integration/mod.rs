@@ -3,10 +3,7 @@
 
 #[cfg(feature = "store")]
 mod age;
-#[cfg(all(
-    any(feature = "oauth-loopback", feature = "webhooks"),
-    feature = "store"
-))]
+#[cfg(feature = "store")]
 mod apart;
 #[cfg(feature = "store")]
 mod builder;
@@ -66,7 +63,7 @@ mod within;
 mod write;
 
 #[cfg(feature = "store")]
-pub(crate) use age::Retention;
+pub(crate) use age::{Chore, Retention};
 #[cfg(feature = "store")]
 pub use builder::IntegrationsBuilder;
 #[cfg(feature = "store")]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use events_core::Model;
 
 use super::IntegrationLog;
-use crate::integration::{IntegrationError, Integrations, IntegrationsBuilder, Retention};
+use crate::integration::{Chore, IntegrationError, Integrations, IntegrationsBuilder, Retention};
 use crate::queue::Aging;
 
 impl IntegrationsBuilder {
@@ -16,19 +17,30 @@ impl IntegrationsBuilder {
     }
 }
 
+inventory::submit! {
+    Chore {
+        order: 1,
+        forget: |engine, now| Box::pin(async move { Ok(engine.forget_operations(now).await?) }),
+    }
+}
+
 impl Integrations {
-    /// Forgets entries of the operation log that are older than the retention; how many. Schedulers do it by
-    /// themselves.
+    /// Forgets entries of the operation log that are older than the retention; how many. Schedulers, requests and the
+    /// routes of webhooks do it by themselves, once a minute at most.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn prune_operations(&self) -> Result<u64, IntegrationError> {
+        self.forget_operations(self.events().now()).await
+    }
+
+    async fn forget_operations(&self, now: DateTime<Utc>) -> Result<u64, IntegrationError> {
         let operations = Aging {
             table: "events_operations",
             model: IntegrationLog::NAME,
             unless: "o.id NOT IN (SELECT log_id FROM events_sync_runs)",
         };
-        self.forget::<IntegrationLog>(&operations).await
+        self.forget::<IntegrationLog>(&operations, now).await
     }
 }

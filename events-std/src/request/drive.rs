@@ -172,7 +172,7 @@ impl Integrations {
         &self,
         request: IntegrationRequest,
     ) -> Result<IntegrationRequest, IntegrationError> {
-        self.transaction(async |tx| {
+        let recorded = self.transaction(async |tx| {
             let within = self.within(tx);
             let id = request.integration_id;
             let change = match request.failure_class {
@@ -199,8 +199,10 @@ impl Integrations {
                     .await?;
             }
             within.announce(change).await?;
-            Ok(request)
-        })
-        .await
+            Ok::<_, IntegrationError>(request)
+        });
+        let recorded = recorded.await?;
+        self.forget_now_and_then();
+        Ok(recorded)
     }
 }

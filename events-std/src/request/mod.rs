@@ -41,4 +41,6 @@ pub use events::{RequestCompleted, RequestFailed};
 #[cfg(feature = "store")]
 pub use filter::RequestFilter;
 pub use record::{IntegrationRequest, RequestFailure};
+#[cfg(all(feature = "webhooks", feature = "store"))]
+pub(crate) use redact::is_secret_name;
 pub use redact::{Redact, redact};

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use events_core::Model;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::{IntegrationSyncItem, SyncRun, SyncRunError};
-use crate::integration::{Integrations, IntegrationsBuilder, Retention};
+use crate::integration::{Chore, Integrations, IntegrationsBuilder, Retention};
 use crate::queue::Aging;
 use crate::store;
 
@@ -34,15 +35,27 @@ impl IntegrationsBuilder {
     }
 }
 
+// Runs keep their entries of the log, and their items the requests: they come first.
+inventory::submit! {
+    Chore {
+        order: 0,
+        forget: |engine, now| Box::pin(async move { Ok(engine.forget_runs(now).await?) }),
+    }
+}
+
 impl Integrations {
-    /// Forgets closed runs that are older than the retention; how many. Schedulers do it by themselves. It may leave some
-    /// for the next time, if it takes longer than 30 s.
+    /// Forgets closed runs that are older than the retention; how many. Schedulers, requests and the routes of webhooks
+    /// do it by themselves, once a minute at most. It may leave some for the next time, if it takes longer than 30 s.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn prune_sync_runs(&self) -> Result<u64, SyncRunError> {
-        let Some(before) = self.forgets_before::<SyncRun>() else {
+        self.forget_runs(self.events().now()).await
+    }
+
+    async fn forget_runs(&self, now: DateTime<Utc>) -> Result<u64, SyncRunError> {
+        let Some(before) = self.forgets_before::<SyncRun>(now) else {
             return Ok(0);
         };
         let old = format!(

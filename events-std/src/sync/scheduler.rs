@@ -45,9 +45,6 @@ pub struct Scheduler {
 /// How long the end may take, where the database is away.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often what is too old is forgotten.
-const PRUNE: Duration = Duration::from_mins(1);
-
 /// How long one look after runs may take. A listener that never ends would keep it, and all that it comes to, for ever.
 const LONGEST_LOOK: Duration = Duration::from_mins(10);
 
@@ -139,7 +136,9 @@ impl Scheduler {
         while let Some(ended) = running.tasks.join_next().await {
             note(ended);
         }
-        self.prune().await;
+        self.integrations
+            .forget_old(self.integrations.events().now())
+            .await;
         failed.map_or(Ok(started), Err)
     }
 
@@ -154,22 +153,6 @@ impl Scheduler {
         }
         self.integrations.reconcile().await?;
         Ok(())
-    }
-
-    /// Forgets what is too old: runs first, since they keep their entries of the log.
-    async fn prune(&self) {
-        let engine = &self.integrations;
-        if let Err(error) = engine.prune_sync_runs().await {
-            tracing::error!(%error, "runs that are too old could not be forgotten: it will be tried again");
-        }
-        for forgotten in [
-            engine.prune_operations().await,
-            engine.prune_requests().await,
-        ] {
-            if let Err(error) = forgotten {
-                tracing::error!(%error, "records that are too old could not be forgotten: it will be tried again");
-            }
-        }
     }
 
     /// Starts what is due and finds a place.
@@ -193,7 +176,6 @@ impl Scheduler {
 struct Looks {
     /// One at most.
     tasks: JoinSet<()>,
-    pruned: Option<Instant>,
 }
 
 impl Looks {
@@ -202,18 +184,16 @@ impl Looks {
         if !self.tasks.is_empty() {
             return;
         }
-        let prunes = self.pruned.is_none_or(|at| at.elapsed() >= PRUNE);
-        if prunes {
-            self.pruned = Some(Instant::now());
-        }
+        let prunes = scheduler.integrations.is_time_to_forget();
         let (scheduler, events) = (scheduler.clone(), scheduler.integrations.events());
+        let now = events.now();
         let look = async move {
             let look = async {
                 if let Err(error) = scheduler.look_after().await {
                     tracing::error!(%error, "the scheduler's database failed: it will be tried again");
                 }
                 if prunes {
-                    scheduler.prune().await;
+                    scheduler.integrations.forget_old(now).await;
                 }
             };
             if tokio::time::timeout(LONGEST_LOOK, look).await.is_err() {

@@ -27,6 +27,8 @@ pub(crate) enum Accepted {
 struct Told {
     delivery_id: String,
     event_type: Option<String>,
+    /// The headers in which its proof stands.
+    proof: Vec<String>,
 }
 
 /// The provider's capability.
@@ -110,7 +112,7 @@ pub(super) async fn accept(
     if !stored.await? {
         return Ok(Accepted::Duplicate);
     }
-    integrations.prune_webhooks_now_and_then();
+    integrations.forget_now_and_then();
     Ok(Accepted::Queued)
 }
 
@@ -141,8 +143,9 @@ fn verified<'c>(
 
 fn told(webhooks: &dyn ErasedWebhooks, verifier: &dyn Verifier, request: &Request<'_>) -> Told {
     let fits = |text: &String| !text.is_empty() && text.len() <= LONGEST && !text.contains('\0');
-    let delivery_id = webhooks.delivery_id(request);
-    let delivery_id = delivery_id.or_else(|| verifier.delivery_id(request));
+    // The verifier's may be signed: no other stands for it.
+    let delivery_id = verifier.delivery_id(request);
+    let delivery_id = delivery_id.or_else(|| webhooks.delivery_id(request));
     let event_type = webhooks.event_type(request);
     Told {
         delivery_id: delivery_id
@@ -151,6 +154,7 @@ fn told(webhooks: &dyn ErasedWebhooks, verifier: &dyn Verifier, request: &Reques
         event_type: event_type
             .or_else(|| verifier.event_type(request))
             .filter(fits),
+        proof: verifier.proof_headers(),
     }
 }
 
@@ -165,7 +169,7 @@ impl Within<'_> {
         let sql = "INSERT INTO events_webhooks (integration_id, provider, provider_delivery_id, event_type, payload, \
                    headers, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
                    ON CONFLICT (integration_id, provider_delivery_id) DO NOTHING";
-        let headers = serde_json::json!(headers::stored(request.headers()));
+        let headers = serde_json::json!(headers::stored(request.headers(), &told.proof));
         let values = [
             integration.id.into(),
             integration.provider.as_str().into(),

@@ -1,16 +1,16 @@
 //! What an operator does with stored deliveries: looks at them, replays them, queues those again that failed.
 
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use events_core::{Job, PushError};
 use sea_orm::Value;
 
 use super::process::{LISTENER, shortened, unique_key};
 use super::{IntegrationWebhook, WebhookError, WebhookReceived, WebhookStatus, rows};
 use crate::integration::{
-    Integration, IntegrationError, Integrations, IntegrationsBuilder, Retention, Within,
+    Chore, Integration, IntegrationError, Integrations, IntegrationsBuilder, Retention, Within,
 };
 use crate::operation::{Direction, IntegrationLog};
 use crate::store::{self, StoreError};
@@ -64,38 +64,52 @@ impl WebhookFilter {
 
     /// The statement, and its values.
     fn statement(self) -> (String, Vec<Value>) {
-        let mut sql = format!("SELECT {} FROM events_webhooks", rows::COLUMNS);
-        let status = self.status.map(|status| status.to_string().into());
+        let mut sql = rows::shown();
         let values = store::wanted(
             &mut sql,
             [
                 ("integration_id =", self.integration.map(Into::into)),
-                ("status =", status),
                 ("event_type =", self.event_type.map(Into::into)),
                 ("id <", self.before.map(Into::into)),
             ],
         );
+        if let Some(status) = self.status {
+            let stranded = rows::STRANDED;
+            let word = if values.is_empty() { "WHERE" } else { "AND" };
+            // A text takes all that is written, here and below.
+            let _ = match status {
+                WebhookStatus::Failed => write!(sql, " {word} (status = 'failed' OR {stranded})"),
+                WebhookStatus::Processed => write!(sql, " {word} status = 'processed'"),
+                _ => write!(sql, " {word} status = '{status}' AND NOT {stranded}"),
+            };
+        }
         sql += " ORDER BY id DESC";
         if let Some(limit) = self.limit {
-            // A text takes all that is written.
             let _ = write!(sql, " LIMIT {limit}");
         }
         (sql, values)
     }
 }
 
-/// How often what is too old is forgotten, where deliveries come in.
-const PRUNE: Duration = Duration::from_mins(1);
+/// What is still good if it is sent once more is not forgotten before: a signed time may be as far ahead as behind.
+const LEAST: Duration = Duration::from_hours(1);
 
-/// When this process last forgot what is too old.
-#[derive(Debug, Default)]
-struct Pruned(Mutex<Option<Instant>>);
+inventory::submit! {
+    Chore {
+        order: 1,
+        forget: |engine, now| Box::pin(async move { Ok(engine.forget_webhooks(now).await?) }),
+    }
+}
 
 impl IntegrationsBuilder {
     /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
-    /// `None`. One whose job is parked stays. The routes forget them as new ones come in. One that is forgotten is no
-    /// duplicate any more, should the provider send it again.
+    /// `None`. One whose job is parked stays. The routes, requests and schedulers forget them, once a minute at
+    /// most. One that is forgotten is no
+    /// duplicate any more, should the provider send it again, or somebody who has captured it. So they are kept for 1 hour at
+    /// least, while a signed time of 5 minutes' tolerance is good; with a verifier of a larger
+    /// tolerance, keep them for twice that.
     pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
+        let time = time.map(|time| time.max(LEAST));
         self.part(Retention::<IntegrationWebhook>::of(time))
     }
 }
@@ -107,12 +121,9 @@ impl Integrations {
     ///
     /// If the database fails.
     pub async fn webhook(&self, id: i64) -> Result<Option<IntegrationWebhook>, WebhookError> {
-        let sql = format!(
-            "SELECT {} FROM events_webhooks WHERE id = $1",
-            rows::COLUMNS
-        );
+        let sql = format!("{} WHERE id = $1", rows::shown());
         let row = self.store().read_row(sql, [id.into()]).await?;
-        Ok(row.as_ref().map(rows::read).transpose()?)
+        Ok(row.as_ref().map(rows::read_shown).transpose()?)
     }
 
     /// The deliveries that fit, the latest first.
@@ -126,7 +137,10 @@ impl Integrations {
     ) -> Result<Vec<IntegrationWebhook>, WebhookError> {
         let (sql, values) = filter.statement();
         let rows = self.store().read_rows(sql, values).await?;
-        Ok(rows.iter().map(rows::read).collect::<Result<_, _>>()?)
+        Ok(rows
+            .iter()
+            .map(rows::read_shown)
+            .collect::<Result<_, _>>()?)
     }
 
     /// Lets the provider's handler have a stored delivery once more: the same bytes and all headers, of which those that
@@ -175,8 +189,7 @@ impl Integrations {
     }
 
     /// Queues a delivery again whose processing failed, with all its attempts: it is pending then. Its parked job is
-    /// deleted. So is done with one that is pending or processing but has no job any more, as where somebody deleted it.
-    /// Fires no [`WebhookReceived`].
+    /// deleted. One whose job was parked or deleted without an attempt has failed too. Fires no [`WebhookReceived`].
     ///
     /// # Errors
     ///
@@ -219,31 +232,19 @@ impl Integrations {
         }
     }
 
-    /// Forgets what is too old, in a task of its own, if this process has not just done so.
-    pub(super) fn prune_webhooks_now_and_then(&self) {
-        let pruned = self.part::<Pruned>();
-        let mut last = pruned.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|at| at.elapsed() < PRUNE) {
-            return;
-        }
-        *last = Some(Instant::now());
-        let engine = self.with_events(&self.events());
-        tokio::spawn(async move {
-            if let Err(error) = engine.prune_webhooks().await {
-                tracing::warn!(%error, "old webhooks could not be forgotten: it will be tried again");
-            }
-        });
-    }
-
-    /// Forgets deliveries that were processed, or have failed, longer ago than the retention; how many. Those whose job
+    /// Forgets deliveries that were processed, have failed, or lost their job, longer ago than the retention; how many. Those whose job
     /// waits, runs or is parked stay.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn prune_webhooks(&self) -> Result<u64, WebhookError> {
+        self.forget_webhooks(self.events().now()).await
+    }
+
+    async fn forget_webhooks(&self, now: DateTime<Utc>) -> Result<u64, WebhookError> {
         const SOME: u64 = 1_000;
-        let Some(before) = self.forgets_before::<IntegrationWebhook>() else {
+        let Some(before) = self.forgets_before::<IntegrationWebhook>(now) else {
             return Ok(0);
         };
         // A job that waits or runs needs its delivery, and so does a parked one: whoever retries it finds it. The states
@@ -255,21 +256,34 @@ impl Integrations {
             )
         };
         let (live, parked) = (no_job("IN (0, 1)"), no_job("= 3"));
-        let old = "updated_at < $1 AND status IN ('processed', 'failed')";
+        let done = "updated_at < $1 AND status IN ('processed', 'failed')";
+        // Those whose job was deleted have no index: of the oldest ids few have stayed.
+        let stranded = "updated_at < $1 AND status IN ('pending', 'processing')";
+        let oldest = "w.id < COALESCE((SELECT y.id FROM events_webhooks AS y WHERE y.created_at >= $1 \
+                      ORDER BY y.id LIMIT 1), 9223372036854775807)";
         // Asked again of each row: another attempt may have started since they were chosen.
-        let sql = format!(
-            "DELETE FROM events_webhooks WHERE {old} AND id IN (SELECT w.id FROM events_webhooks AS w WHERE {old} \
-             AND {live} AND (w.status = 'processed' OR {parked}) ORDER BY w.updated_at LIMIT {SOME})"
-        );
+        let forget = |old: &str, more: &str| {
+            format!(
+                "DELETE FROM events_webhooks WHERE {old} AND id IN (SELECT w.id FROM events_webhooks AS w WHERE {old} \
+                 AND {live} AND (w.status = 'processed' OR {parked}) {more} LIMIT {SOME})"
+            )
+        };
+        let statements = [
+            forget(done, "ORDER BY w.updated_at"),
+            forget(stranded, &format!("AND {oldest} ORDER BY w.id")),
+        ];
         let values: [Value; 2] = [store::time(before), LISTENER.into()];
         let mut forgotten = 0;
-        loop {
-            let some = store::execute(self.store().writer(), &*sql, values.clone()).await?;
-            forgotten += some;
-            if some < SOME {
-                return Ok(forgotten);
+        for sql in statements {
+            loop {
+                let some = store::execute(self.store().writer(), &*sql, values.clone()).await?;
+                forgotten += some;
+                if some < SOME {
+                    break;
+                }
             }
         }
+        Ok(forgotten)
     }
 }
 

@@ -68,13 +68,15 @@ pub trait Webhooks: Provider {
     /// If the credentials do not fit. Nothing is accepted for the integration then.
     fn verifier(&self, integration: &Integration) -> Result<impl Verifier, BoxError>;
 
-    /// The provider's id of a delivery that is genuine: where the verifier does not know it.
+    /// The provider's id of a delivery that is genuine, asked for where the verifier does not know it: of two ids, what the
+    /// scheme knows of, and may have signed, tells duplicates apart.
     fn delivery_id(&self, request: &Request<'_>) -> Option<String> {
         let _ = request;
         None
     }
 
-    /// What a delivery that is genuine says has happened: where the verifier does not know it.
+    /// What a delivery that is genuine says has happened. None: what the verifier finds, which may be a guess, as the `type`
+    /// at the top of the body.
     fn event_type(&self, request: &Request<'_>) -> Option<String> {
         let _ = request;
         None

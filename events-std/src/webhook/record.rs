@@ -75,7 +75,8 @@ pub enum WebhookStatus {
     Processing,
     /// A handler succeeded, or none is meant for it.
     Processed,
-    /// The last attempt failed.
+    /// The last attempt failed; or there is no job any more that would process it, as where no worker knew it for 7 days
+    /// and it was parked, or somebody deleted it.
     Failed,
 }
 

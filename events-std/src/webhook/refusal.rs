@@ -14,6 +14,8 @@ use crate::integration::{IntegrationError, Integrations};
 /// Why a request is not accepted.
 #[derive(Debug)]
 pub(crate) enum Refusal {
+    /// Its headers are too many, or too large.
+    HeadersTooLarge,
     /// Its body is larger than is read.
     TooLarge,
     /// Its body took too long.
@@ -58,6 +60,7 @@ impl From<JoinError> for Refusal {
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenOff | Self::Incapable | Self::TooManyCandidates => StatusCode::BAD_REQUEST,
@@ -74,6 +77,7 @@ impl Refusal {
     /// The word under which it is counted and logged.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
+            Self::HeadersTooLarge => "headers_too_large",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
             Self::BrokenOff => "broken_off",
@@ -94,6 +98,7 @@ impl Refusal {
     /// What the sender is told: nothing that helps to forge.
     fn told(&self) -> &'static str {
         match self {
+            Self::HeadersTooLarge => "there are more than 100 headers, or more than 32 KiB of them",
             Self::TooLarge => "the body is larger than 1 MiB",
             Self::TooSlow => "the body took too long",
             Self::BrokenOff => "the body broke off",
@@ -164,10 +169,11 @@ impl Integrations {
     ///
     /// | reason | what was wrong |
     /// |---|---|
+    /// | `headers_too_large` | the headers |
     /// | `too_large`, `too_slow`, `broken_off` | the body |
     /// | `unknown_provider`, `no_webhooks`, `unknown_integration`, `too_many_candidates` | whom the path names |
     /// | `missing_header`, `malformed_header`, `outdated`, `wrong_signature`, `not_genuine` | the sender's proof |
-    /// | `no_verifier`, `unfit_secret`, `ambiguous` | our secrets: nothing is accepted until somebody mends them |
+    /// | `no_verifier`, `unfit_secret`, `misconfigured`, `ambiguous` | our secrets and verifiers: nothing is accepted until somebody mends them |
     /// | `no_answer`, `method` | a challenge, or the method |
     /// | `failed`, `panicked` | on our side: the sender is told to come again |
     #[must_use]

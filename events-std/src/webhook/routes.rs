@@ -19,6 +19,9 @@ use crate::integration::Integrations;
 
 /// A larger body is not read: 1 MiB.
 const LARGEST: usize = 1024 * 1024;
+/// More headers are refused, or more bytes of them: names and values.
+const MOST_HEADERS: usize = 100;
+const LARGEST_HEADERS: usize = 32 * 1024;
 /// So long a body may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 ///
 /// | refused | |
 /// |---|---|
+/// | 431 | There are more than 100 headers, or more than 32 KiB of them. |
 /// | 413 | The body is larger than 1 MiB; it is not read to its end. |
 /// | 408, 400 | The body takes longer than 10 s, or breaks off. |
 /// | 404 | There is no such provider, or no such active integration of it. |
@@ -52,7 +56,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 ///
 /// Each refusal answers JSON, `{"error": ".."}`, is logged with its reason and
 /// [counted](Integrations::webhook_refusals). How long a client may take for its headers is the server's to limit, as
-/// with hyper's `header_read_timeout`.
+/// with hyper's `header_read_timeout`: `axum::serve` sets none. By HTTP/1 it refuses more than 100 headers by itself, and
+/// takes about 400 KB of them before these routes are asked.
 ///
 /// # Errors
 ///
@@ -140,12 +145,24 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Result<Accepted, Refusal> {
     let (head, body) = request.into_parts();
+    check(&head.headers)?;
     let body = read(&head.headers, body).await?;
     let engine = integrations.with_events(&integrations.events());
     let accepted = integrations.apart(async move {
         accept(&engine, &provider, id.as_deref(), &head.headers, &body).await
     });
     accepted.await?
+}
+
+/// Headers are stored as the body is.
+fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    if headers.len() > MOST_HEADERS || sizes.sum::<usize>() > LARGEST_HEADERS {
+        return Err(Refusal::HeadersTooLarge);
+    }
+    Ok(())
 }
 
 async fn challenge(

@@ -1,8 +1,11 @@
 //! Real deliveries of GitHub: the genuine ones are accepted, nothing that is one step away from them is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use events_std::webhook::{GitHub, Request, Verifier};
+use events_std::webhook::{
+    GitHub, HmacSha256, Request, Signer, StandardWebhooks, Stripe, Verifier, Zendesk,
+};
 use events_tests::Size;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -183,6 +186,95 @@ fn no_mutation_of_a_genuine_delivery_is_accepted() {
         }
     }
     assert_eq!(accepted, 0, "of {tried}");
+}
+
+trait Both: Verifier + Signer {}
+
+impl<V: Verifier + Signer> Both for V {}
+
+/// The other schemes, each with a secret of its form.
+type Scheme = (&'static str, &'static str, fn(&[u8]) -> Box<dyn Both>);
+
+const SCHEMES: [Scheme; 4] = [
+    ("Stripe", SECRET, |secret| Box::new(Stripe::new(secret))),
+    ("Zendesk", SECRET, |secret| Box::new(Zendesk::new(secret))),
+    (
+        "Standard Webhooks",
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        |secret| Box::new(StandardWebhooks::new(secret)),
+    ),
+    ("HMAC", SECRET, |secret| {
+        let verifier = HmacSha256::new("x-acme-proof", secret).base64();
+        Box::new(verifier.timestamp("x-acme-time", "."))
+    }),
+];
+
+/// Some schemes write a list of signatures, of which one must fit: with more beside it, it is genuine still.
+fn listed(value: &[u8]) -> BTreeSet<&[u8]> {
+    let parts = value.split(|byte| matches!(byte, b',' | b' '));
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// So it is with every other scheme, of body, secret, and all that is signed or signs.
+#[test]
+fn no_mutation_of_another_scheme_is_accepted() {
+    const EACH: u64 = 5_000;
+    let now = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    for (name, secret, of) in SCHEMES {
+        let body = br#"{"id":"evt_1","type":"ticket.created","data":{"number":7}}"#;
+        let id = HeaderValue::from_static("msg_9");
+        let mut genuine = HeaderMap::from_iter([(HeaderName::from_static("webhook-id"), id)]);
+        let scheme = of(secret.as_bytes());
+        let signed = scheme.sign(&Request::new(&genuine, body, now)).unwrap();
+        for (name, value) in signed {
+            let name = HeaderName::try_from(name).unwrap();
+            genuine.insert(name, value.try_into().unwrap());
+        }
+        let genuinely = scheme.verify(&Request::new(&genuine, body, now));
+        assert_eq!(genuinely, Ok(()), "{name}");
+        // Only Standard Webhooks looks at the id.
+        let names = genuine
+            .keys()
+            .filter(|header| header.as_str() != "webhook-id" || name == "Standard Webhooks");
+        let names: Vec<HeaderName> = names.cloned().collect();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let (mut tried, mut accepted) = (0, 0);
+        while tried < EACH {
+            let (mut headers, mut sent) = (genuine.clone(), body.to_vec());
+            let mut guessed = secret.as_bytes().to_vec();
+            let changed = match random.below(4) {
+                0 => {
+                    mutate(&mut sent, &mut random);
+                    sent != body
+                }
+                1 => {
+                    mutate(&mut guessed, &mut random);
+                    guessed != secret.as_bytes()
+                }
+                _ => {
+                    let header = &names[random.below(names.len())];
+                    let mut value = genuine[header].as_bytes().to_vec();
+                    mutate(&mut value, &mut random);
+                    let changed = !listed(&value).is_superset(&listed(genuine[header].as_bytes()));
+                    // What is no header cannot be sent.
+                    let Ok(value) = HeaderValue::from_bytes(&value) else {
+                        continue;
+                    };
+                    headers.insert(header, value);
+                    changed
+                }
+            };
+            if !changed {
+                continue;
+            }
+            tried += 1;
+            let request = Request::new(&headers, &sent, now);
+            if of(&guessed).verify(&request).is_ok() {
+                accepted += 1;
+            }
+        }
+        assert_eq!(accepted, 0, "of {tried} of {name}");
+    }
 }
 
 on_both!(

@@ -11,8 +11,8 @@ use chrono::TimeDelta;
 use events_core::{BoxError, EventsBuilder, listener};
 use events_std::webhook::{self, Answer, Challenge, Delivery, GitHub, Handlers, Verifier};
 use events_std::{
-    Integration, Integrations, NewIntegration, NoMetadata, Provider, WebhookReceived,
-    WebhookStatus, Webhooks, Worker, provider,
+    Integration, Integrations, IntegrationsBuilder, NewIntegration, NoMetadata, Provider,
+    WebhookReceived, WebhookStatus, Webhooks, Worker, provider,
 };
 use events_tests::Effects;
 use hmac::{Hmac, KeyInit, Mac};
@@ -190,9 +190,24 @@ impl HubBench {
         url: String,
         events: impl FnOnce(EventsBuilder) -> EventsBuilder,
     ) -> Self {
+        Self::with(hub, url, |engine| engine, events).await
+    }
+
+    /// Whose deliveries are kept so long.
+    pub(crate) async fn keeping(url: String, time: Option<Duration>) -> Self {
+        let keep = |engine: IntegrationsBuilder| engine.keep_webhooks_for(time);
+        Self::with(Hub::default(), url, keep, |events| events).await
+    }
+
+    async fn with(
+        hub: Hub,
+        url: String,
+        engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
+        events: impl FnOnce(EventsBuilder) -> EventsBuilder,
+    ) -> Self {
         let bench = Bench::with(
             url,
-            |engine| engine.provider(hub.clone()).provider(Zendesk),
+            |builder| engine(builder.provider(hub.clone()).provider(Zendesk)),
             |builder| events(builder.only_linked_in("events_std")),
         )
         .await;

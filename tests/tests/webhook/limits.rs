@@ -56,6 +56,43 @@ async fn a_large_body_is_not_read_to_its_end(url: String) {
     assert_eq!(hub.send("d-1", "push", &largest).await, queued());
 }
 
+/// Headers are stored too: too many, or too many bytes of them, are refused before anything is verified.
+async fn too_many_headers_are_refused(url: String) {
+    let hub = HubBench::new(url).await;
+    let filled = |id: &str, more: usize, size: usize| {
+        let mut sent = Sent::new(id, "push", "{}");
+        for number in 0..more {
+            let name = format!("x-{number:03}");
+            sent = sent.with(&name, "x".repeat(size - name.len()));
+        }
+        sent
+    };
+    let own = filled("d-1", 0, 0);
+    let room = 32 * 1024
+        - own
+            .headers
+            .iter()
+            .map(|(n, v)| n.len() + v.len())
+            .sum::<usize>();
+    for (sent, accepted) in [
+        (filled("d-1", 96, 10), true),
+        (filled("d-2", 97, 10), false),
+        (filled("d-3", 1, room), true),
+        (filled("d-4", 1, room + 1), false),
+        (
+            filled("d-5", 97, 10).with("x-hub-signature-256", "forged"),
+            false,
+        ),
+    ] {
+        let status = send(&hub.router, &sent).await.0.as_u16();
+        assert_eq!(status, if accepted { 200 } else { 431 });
+    }
+    let refusals = hub.bench.engine.webhook_refusals();
+    assert_eq!(refusals["headers_too_large"], 3);
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(hub.bench.count("events_webhooks").await, 2);
+}
+
 /// A server of the routes on a port of its own.
 async fn serve(hub: &HubBench) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -207,4 +244,5 @@ on_both!(
     a_large_body_is_not_read_to_its_end,
     half_open_connections_keep_nobody_waiting,
     noise_is_answered,
+    too_many_headers_are_refused,
 );

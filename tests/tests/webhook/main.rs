@@ -16,5 +16,6 @@ mod operate;
 mod peers;
 mod process;
 mod race;
+mod scheme;
 mod strace;
 mod testing;

@@ -1,10 +1,12 @@
 //! What an operator does: replay, recovery, lists, retention.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use events_std::webhook::{WebhookError, WebhookFilter};
 use events_std::{FailedFilter, IntegrationWebhook, StoreError, WebhookStatus};
 
-use crate::hub::{Fate, HubBench, duplicate, queued, until};
+use crate::hub::{Fate, HubBench, Sent, duplicate, queued, send, until};
 use crate::kit::on_both;
 
 use WebhookStatus::{Failed, Pending, Processed};
@@ -139,6 +141,51 @@ async fn what_lost_its_job_can_be_queued_again(url: String) {
     assert_eq!(hub.status().await, (Processed, 1, None));
 }
 
+/// A job that is parked where nobody tells its row, as one that no worker knew, leaves no delivery behind: it is listed as
+/// failed, all are queued again at once, and nobody forgets it as long as its job is parked.
+async fn what_was_parked_without_a_word_has_failed(url: String) {
+    let hub = HubBench::new(url).await;
+    for id in ["waits", "parked", "deleted", "begun"] {
+        hub.send(id, "push", "{}").await;
+    }
+    let of = |id: &str| format!("unique_key = '{}/{id}'", hub.integration.id);
+    for id in ["parked", "begun"] {
+        let set = "UPDATE events_jobs SET state = 3, reason = 'unknown_listener'";
+        hub.execute(&format!("{set} WHERE {}", of(id))).await;
+    }
+    hub.execute(&format!("DELETE FROM events_jobs WHERE {}", of("deleted")))
+        .await;
+    hub.execute("UPDATE events_webhooks SET status = 'processing', error = 'as it was' WHERE provider_delivery_id = 'begun'")
+        .await;
+    let engine = &hub.bench.engine;
+    let list = async |status| {
+        let filter = WebhookFilter::new().integration(hub.integration.id);
+        let rows = engine.list_webhooks(filter.status(status)).await.unwrap();
+        let ids = rows.into_iter().map(|row| row.provider_delivery_id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(list(Failed).await, ["begun", "deleted", "parked"]);
+    assert_eq!(list(Pending).await, ["waits"]);
+    assert_eq!(list(WebhookStatus::Processing).await, [""; 0]);
+    let rows = hub.rows().await;
+    assert_eq!(rows[0].error.as_deref(), Some("as it was"));
+    let said = rows[2].error.as_deref().unwrap();
+    assert!(said.contains("parked or deleted"), "{said}");
+    let one = engine.webhook(rows[1].id).await.unwrap().unwrap();
+    assert_eq!(one, rows[1]);
+    hub.bench.clock.advance(TimeDelta::days(31));
+    assert_eq!(
+        engine.prune_webhooks().await.unwrap(),
+        1,
+        "the one without a job"
+    );
+    assert_eq!(engine.recover_webhooks(None).await.unwrap(), 2);
+    assert_eq!(engine.recover_webhooks(None).await.unwrap(), 0);
+    assert_eq!(list(Pending).await, ["begun", "parked", "waits"]);
+    hub.work().await;
+    assert_eq!(hub.hub.calls(), [("push", Some(1)); 3]);
+}
+
 async fn all_that_failed_can_be_queued_again(url: String) {
     let hub = HubBench::new(url).await;
     for id in ["d-1", "d-2", "d-3"] {
@@ -218,6 +265,31 @@ async fn old_deliveries_are_forgotten(url: String) {
     );
 }
 
+/// As long as a captured delivery would be verified once more, it is a duplicate; and so it is where all are kept.
+async fn a_delivery_is_kept_as_long_as_it_is_said(url: String) {
+    let (minute, hour) = (TimeDelta::minutes(1), TimeDelta::hours(1));
+    for (kept, least) in [
+        (Some(Duration::ZERO), Some(hour)),
+        (Some(Duration::from_mins(1)), Some(hour)),
+        (Some(Duration::from_hours(2)), Some(hour * 2)),
+        (None, None),
+    ] {
+        let hub = HubBench::keeping(url.clone(), kept).await;
+        hub.execute("DELETE FROM events_webhooks").await;
+        let path = format!("/hub/{}/webhook", hub.integration.id);
+        let sent = Sent::new("d-1", "push", "{}").to(path);
+        send(&hub.router, &sent).await;
+        hub.work().await;
+        let prune = async || hub.bench.engine.prune_webhooks().await.unwrap();
+        let clock = &hub.bench.clock;
+        clock.advance(least.unwrap_or(TimeDelta::days(10_000)) - minute);
+        assert_eq!(prune().await, 0, "{kept:?}");
+        assert_eq!(send(&hub.router, &sent).await, duplicate(), "{kept:?}");
+        clock.advance(minute * 2);
+        assert_eq!(prune().await, u64::from(least.is_some()), "{kept:?}");
+    }
+}
+
 /// The routes forget what is too old by themselves.
 async fn the_routes_forget_what_is_too_old(url: String) {
     let hub = HubBench::new(url).await;
@@ -235,7 +307,31 @@ async fn the_routes_forget_what_is_too_old(url: String) {
     assert_eq!(hub.only_row().await.provider_delivery_id, "d-1");
 }
 
+/// So they do with what else is written: in a program with routes alone nobody else would.
+async fn the_routes_forget_old_operations_and_requests(url: String) {
+    let hub = HubBench::new(url).await;
+    let of = hub.integration.id;
+    hub.execute(&format!(
+        "INSERT INTO events_operations (integration_id, operation, direction, status, created_at, updated_at) \
+         VALUES ({of}, 'old', 'inbound', 'success', 0, 0)"
+    ))
+    .await;
+    hub.execute(&format!(
+        "INSERT INTO events_requests (integration_id, endpoint, method, created_at, updated_at) \
+         VALUES ({of}, '/old', 'GET', 0, 0)"
+    ))
+    .await;
+    hub.send("d-1", "push", "{}").await;
+    until("they are forgotten", async || {
+        let operations = hub.bench.count("events_operations WHERE operation = 'old'");
+        operations.await + hub.bench.count("events_requests").await == 0
+    })
+    .await;
+}
+
 on_both!(
+    a_delivery_is_kept_as_long_as_it_is_said,
+    the_routes_forget_old_operations_and_requests,
     a_delivery_whose_job_is_parked_stays,
     the_routes_forget_what_is_too_old,
     a_list_is_filtered,
@@ -246,4 +342,5 @@ on_both!(
     the_parked_job_can_be_retried,
     what_failed_can_be_queued_again,
     what_lost_its_job_can_be_queued_again,
+    what_was_parked_without_a_word_has_failed,
 );

@@ -17,6 +17,8 @@ mod text;
 #[cfg(feature = "store")]
 pub(super) use body::Redactor;
 pub use capability::{Redact, redact};
+#[cfg(all(feature = "webhooks", feature = "store"))]
+pub(crate) use names::is_secret_name;
 
 /// What stands in place of a secret.
 #[cfg(feature = "store")]

@@ -45,6 +45,12 @@ fn plain(name: &str) -> String {
     kept.flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a name is one of the usual ones of secrets.
+#[cfg(feature = "webhooks")]
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    Names::with(&[]).is_secret(name)
+}
+
 /// The names whose values are secret.
 pub(super) struct Names {
     added: Vec<String>,

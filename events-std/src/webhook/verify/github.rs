@@ -9,7 +9,8 @@ const SIGNATURE: &str = "x-hub-signature-256";
 /// GitHub: HMAC-SHA256 over the body, in `x-hub-signature-256`.
 ///
 /// GitHub signs neither the time nor the delivery's id: whoever can read a delivery on its way can send it again under
-/// another id. Only TLS keeps it from being read.
+/// another id. Only TLS keeps it from being read. Under its own id it fires again when its row is forgotten, after
+/// [`keep_webhooks_for`](crate::IntegrationsBuilder::keep_webhooks_for), 30 days unless given.
 ///
 /// ```
 /// use events_std::webhook::GitHub;

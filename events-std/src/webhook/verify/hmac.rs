@@ -12,6 +12,9 @@ use crate::webhook::Request;
 
 /// HMAC-SHA256 over the body, or over time and body, as the provider writes it.
 ///
+/// Without a [`timestamp`](Self::timestamp) a delivery that somebody has captured is good for ever: it fires again when
+/// its row is forgotten, after [`keep_webhooks_for`](crate::IntegrationsBuilder::keep_webhooks_for), 30 days unless given.
+///
 /// ```
 /// use events_std::webhook::HmacSha256;
 ///
@@ -28,7 +31,7 @@ pub struct HmacSha256 {
     prefix: String,
     base64: bool,
     timestamp: Option<(String, String)>,
-    tolerance: Duration,
+    tolerance: Option<Duration>,
     delivery_id: Option<String>,
     event_type: Option<String>,
 }
@@ -43,7 +46,7 @@ impl HmacSha256 {
             prefix: String::new(),
             base64: false,
             timestamp: None,
-            tolerance: TOLERANCE,
+            tolerance: None,
             delivery_id: None,
             event_type: None,
         }
@@ -78,10 +81,11 @@ impl HmacSha256 {
         self
     }
 
-    /// How far the signed time may be from now; 5 minutes unless given.
+    /// How far the signed time may be from now; 5 minutes unless given. It needs a [`timestamp`](Self::timestamp): without
+    /// one every delivery is refused, as [`Refused::Misconfigured`], for nothing would bound its age.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
-        self.tolerance = tolerance;
+        self.tolerance = Some(tolerance);
         self
     }
 
@@ -102,8 +106,22 @@ impl HmacSha256 {
     }
 }
 
+impl HmacSha256 {
+    /// Whether all options are of use.
+    fn check(&self) -> Result<(), Refused> {
+        if self.tolerance.is_some() && self.timestamp.is_none() {
+            return Err(Refused::Misconfigured(
+                "`HmacSha256` has a `.tolerance(..)`, but no signed time: name its header by `.timestamp(..)`, or remove \
+                 the tolerance",
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Verifier for HmacSha256 {
     fn verify(&self, request: &Request<'_>) -> Result<(), Refused> {
+        self.check()?;
         let malformed = |header: &str| Refused::Malformed(header.to_owned());
         let claimed = request.only(&self.header)?;
         let claimed = claimed.strip_prefix(&*self.prefix);
@@ -122,7 +140,7 @@ impl Verifier for HmacSha256 {
         let at = from_digits(time).ok_or_else(|| malformed(header))?;
         let parts = [time.as_bytes(), separator.as_bytes(), request.body()];
         self.keys.check(&parts, &claimed)?;
-        near(at, request.now(), self.tolerance)
+        near(at, request.now(), self.tolerance.unwrap_or(TOLERANCE))
     }
 
     fn delivery_id(&self, request: &Request<'_>) -> Option<String> {
@@ -136,10 +154,15 @@ impl Verifier for HmacSha256 {
             None => type_in(request),
         }
     }
+
+    fn proof_headers(&self) -> Vec<String> {
+        vec![self.header.clone()]
+    }
 }
 
 impl Signer for HmacSha256 {
     fn sign(&self, request: &Request<'_>) -> Result<Vec<(String, String)>, Refused> {
+        self.check()?;
         let mut headers = Vec::new();
         let code = match &self.timestamp {
             None => self.keys.sign(&[request.body()])?,

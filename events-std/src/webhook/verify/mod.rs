@@ -50,6 +50,12 @@ pub trait Verifier: Send + Sync {
         let _ = request;
         None
     }
+
+    /// The headers in which the proof stands: their values are not stored. Those whose names look like it, as with
+    /// `signature`, `hmac` or `token` in them, need not be named.
+    fn proof_headers(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What signs deliveries as a provider does: for the tests of an adapter, and for programs that play a provider.
@@ -97,6 +103,10 @@ impl<V: Verifier + ?Sized> Verifier for Box<V> {
     fn event_type(&self, request: &Request<'_>) -> Option<String> {
         (**self).event_type(request)
     }
+
+    fn proof_headers(&self) -> Vec<String> {
+        (**self).proof_headers()
+    }
 }
 
 /// Why a delivery is refused. It holds nothing that was sent.
@@ -118,6 +128,9 @@ pub enum Refused {
     /// A secret on our side cannot prove anything, so that nothing is accepted with it.
     #[error("a secret of the integration is unfit: {0}")]
     UnfitSecret(&'static str),
+    /// The verifier is put together in a way that proves less than it seems to, so that nothing is accepted with it.
+    #[error("the verifier is misconfigured: {0}")]
+    Misconfigured(&'static str),
     /// Another reason, of a verifier that is not from here. It must hold nothing that was sent.
     #[error("{0}")]
     Other(&'static str),
@@ -133,6 +146,7 @@ impl Refused {
             Self::Outdated => "outdated",
             Self::Signature => "wrong_signature",
             Self::UnfitSecret(_) => "unfit_secret",
+            Self::Misconfigured(_) => "misconfigured",
             Self::Other(_) => "not_genuine",
         }
     }

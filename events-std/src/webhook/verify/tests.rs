@@ -457,6 +457,21 @@ fn ids_and_types_are_found_where_the_provider_writes_them() {
     }
 }
 
+/// An option that could do nothing is no option that is ignored.
+#[test]
+fn a_tolerance_needs_a_signed_time() {
+    let (headers, now) = (HeaderMap::new(), DateTime::from_timestamp(AT, 0).unwrap());
+    let request = Request::new(&headers, BODY.as_bytes(), now);
+    let untimed = HmacSha256::new("x-s", SECRET).tolerance(Duration::from_mins(1));
+    for refused in [
+        untimed.verify(&request).unwrap_err(),
+        untimed.sign(&request).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains(".timestamp(..)"), "{refused}");
+    }
+    assert!(untimed.timestamp("x-t", ".").sign(&request).is_ok());
+}
+
 /// serde would take a list for an object whose fields have no names.
 #[test]
 fn a_list_has_neither_id_nor_type() {

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
 use super::lease::take_lapsed;
+use super::patience::Stop;
 use super::start::When;
 use super::{SyncRunError, SyncStart};
 use crate::integration::Integrations;
@@ -252,13 +253,9 @@ struct Enumerations {
 impl Enumerations {
     fn start(&mut self, integrations: &Integrations, id: i64) {
         let (integrations, events) = (integrations.clone(), integrations.events());
-        let mut stop = self.stop.subscribe();
+        let stop = Stop::with(&self.stop);
         let run = async move {
-            let stopped = async {
-                // An error: the other end was dropped.
-                let _ = stop.changed().await;
-            };
-            let ended = integrations.sync_unless(id, When::Due, stopped).await;
+            let ended = integrations.sync_unless(id, When::Due, stop).await;
             match &ended {
                 Ok(SyncStart::Failed { run, error }) => {
                     tracing::warn!(integration = id, run = run.id, error, "a sync failed");

@@ -11,6 +11,7 @@ mod item;
 mod kit;
 mod late;
 mod operation;
+mod patience;
 mod provider;
 mod reconcile;
 mod recovery;

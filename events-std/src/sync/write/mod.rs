@@ -14,6 +14,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::SessionError;
 use super::lease::Lease;
+use super::patience::Progress;
 use super::session::{ItemSink, NewItem};
 use crate::integration::Integrations;
 use crate::store::StoreError;
@@ -35,12 +36,17 @@ impl ItemWriter {
 }
 
 impl ItemSink for ItemWriter {
+    fn note_item(&self) {
+        self.run.progress.note();
+    }
+
     fn begin(&mut self, items: Vec<NewItem>) {
         let run = self.run.clone();
         let trace = run.integrations.events().current_trace();
         let storing = async move {
             let held = run.store(&items, trace).await;
             let held = held.map_err(|error| SessionError::Store(error.into()))?;
+            run.progress.note();
             held.then_some(()).ok_or(SessionError::Lost)
         };
         self.storing
@@ -74,6 +80,7 @@ pub(super) struct RunItems {
     pub(super) integrations: Integrations,
     pub(super) integration_id: i64,
     pub(super) lease: Lease,
+    pub(super) progress: Progress,
 }
 
 impl RunItems {

@@ -47,6 +47,7 @@ impl Integrations {
             provider = integration.provider,
             run = run.id
         );
+        let begun_with = integration.clone();
         let enumerating = self.drive(lease, integration, provider, stop);
         let ended = enumerating.instrument(span).await;
         match ended {
@@ -54,11 +55,24 @@ impl Integrations {
                 Some(run) => Ok(SyncStart::Enumerated(run)),
                 None => self.lost(lease.run_id).await,
             },
-            Ended::Failed(error) => match self.fail_run(lease, &error).await? {
-                Some(run) => Ok(SyncStart::Failed { run, error }),
-                None => self.lost(lease.run_id).await,
-            },
+            Ended::Failed(error) => {
+                let error = self.without_secrets(&begun_with, &error).await;
+                match self.fail_run(lease, &error).await? {
+                    Some(run) => Ok(SyncStart::Failed { run, error }),
+                    None => self.lost(lease.run_id).await,
+                }
+            }
             Ended::Lost => self.lost(lease.run_id).await,
+        }
+    }
+
+    /// An error's text without the integration's credentials: those at the begin, and today's.
+    async fn without_secrets(&self, begun_with: &Integration, error: &str) -> String {
+        let clean = self.without_credentials(begun_with, error);
+        match self.find(begun_with.id).await {
+            Ok(Some(today)) => self.without_credentials(&today, &clean),
+            // Where they cannot be read, nobody has read others meanwhile.
+            _ => clean,
         }
     }
 

@@ -81,7 +81,8 @@ impl Scheduler {
     /// start over from the same cursor. It ends within 5 s.
     ///
     /// A database that is away is reported and tried again. An integration whose run cannot be begun, as where its
-    /// credentials cannot be decrypted, is reported, and tried again in a minute.
+    /// credentials cannot be decrypted, is reported, and tried again in a minute. Of a provider that this program does not
+    /// know, though there are integrations of it, it warns once.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut running = Enumerations::default();
@@ -140,7 +141,7 @@ impl Scheduler {
         while let Some(ended) = running.tasks.join_next().await {
             note(ended);
         }
-        self.prune().await;
+        self.tend().await;
         failed.map_or(Ok(started), Err)
     }
 
@@ -155,6 +156,14 @@ impl Scheduler {
         }
         self.integrations.reconcile().await?;
         Ok(())
+    }
+
+    /// What it does now and then.
+    async fn tend(&self) {
+        if let Err(error) = self.integrations.warn_of_unknown_providers().await {
+            tracing::error!(%error, "the providers of the integrations could not be looked at: it will be tried again");
+        }
+        self.prune().await;
     }
 
     /// Forgets what is too old: runs first, since they keep their entries of the log.
@@ -214,7 +223,7 @@ impl Looks {
                     tracing::error!(%error, "the scheduler's database failed: it will be tried again");
                 }
                 if prunes {
-                    scheduler.prune().await;
+                    scheduler.tend().await;
                 }
             };
             if tokio::time::timeout(LONGEST_LOOK, look).await.is_err() {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use super::lease::{LEASE, Lease, holder};
 use super::patience::{self, Stop};
@@ -136,6 +138,15 @@ impl Integrations {
         self.transaction(block).await
     }
 
+    /// As `renew`, which ends also where nobody waits for it: on SQLite a statement that is left in its midst would keep
+    /// the only connection that writes.
+    async fn renew_to_its_end(&self, lease: Lease) -> Option<bool> {
+        let engine = self.with_events(&self.events());
+        let renewing = async move { engine.renew(lease).await };
+        let renewing = tokio::spawn(renewing.in_current_span().with_current_subscriber());
+        renewing.await.ok().flatten()
+    }
+
     /// Renews the hold on a run while its listeners are told of it, until it is to stop, or they take too long: is ready
     /// then, if the run is committed, and goes on without them.
     async fn outwait_listeners(
@@ -161,17 +172,17 @@ impl Integrations {
                 ),
             }
         });
-        let mut renew = interval(LEASE / 3);
+        let mut renew = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = &mut enough => break,
-                _ = renew.tick() => drop(self.renew(enumeration.lease).await),
+                _ = renew.tick() => drop(self.renew_to_its_end(enumeration.lease).await),
             }
         }
         // Before that it is the database that takes its time.
-        while self.renew(enumeration.lease).await != Some(true) {
+        while self.renew_to_its_end(enumeration.lease).await != Some(true) {
             sleep(AGAIN).await;
         }
         enumeration

@@ -23,4 +23,5 @@ mod schedule;
 mod session;
 mod start;
 mod testing;
+mod texts;
 mod worker;

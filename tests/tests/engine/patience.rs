@@ -144,7 +144,46 @@ async fn a_scheduler_that_stops_closes_a_run_whose_listener_hangs(url: String) {
     assert!(error.contains("was stopped"), "{error}");
 }
 
+/// Beside a real worker its items would run twice.
+async fn a_sync_to_its_end_shows_life(url: String) {
+    on_one_thread(|| works_for_long(url)).await;
+}
+
+async fn works_for_long(url: String) {
+    let gate = Arc::new(Semaphore::new(0));
+    let (waits, entered) = (gate.clone(), Arc::new(Semaphore::new(0)));
+    let enters = entered.clone();
+    let desk = DeskBench::with(url, |events| {
+        events.listen_pattern("waits", "desk.ticket.synced", move |_: &dyn AnyEvent| {
+            let (gate, entered) = (waits.clone(), enters.clone());
+            async move {
+                entered.add_permits(1);
+                gate.acquire().await.unwrap().forget();
+            }
+        })
+    })
+    .await;
+    desk.desk.finds([1]);
+    let (engine, id) = (desk.bench.engine.clone(), desk.integration.id);
+    let working = tokio::spawn(async move { engine.run_to_end(id).await });
+    entered.acquire().await.unwrap().forget();
+    let beats = async || {
+        let sql = "SELECT heartbeat_at FROM events_workers";
+        desk.bench.column::<i64>(sql).await[0]
+    };
+    for _ in 0..2 {
+        let before = beats().await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        tokio::time::resume();
+        until("it shows life", async || beats().await > before).await;
+    }
+    gate.add_permits(1);
+    working.await.unwrap().unwrap().assert_closed();
+}
+
 on_both!(
+    a_sync_to_its_end_shows_life,
     a_provider_that_hangs_is_stopped_and_its_run_fails,
     a_run_goes_on_without_listeners_that_hang,
     a_scheduler_that_stops_closes_a_run_whose_listener_hangs,

@@ -21,6 +21,7 @@ const LARGEST_FACTOR: u32 = 10_000;
 pub struct IntegrationsBuilder {
     store: Store,
     linked: bool,
+    expected: Vec<String>,
     providers: Vec<ProviderEntry>,
     keys: Keyring,
     thresholds: HealthThresholds,
@@ -33,6 +34,7 @@ impl Integrations {
         IntegrationsBuilder {
             store: store.clone(),
             linked: true,
+            expected: Vec::new(),
             providers: Vec::new(),
             keys: Keyring::default(),
             thresholds: HealthThresholds::default(),
@@ -52,6 +54,13 @@ impl IntegrationsBuilder {
     /// not run.
     pub fn without_linked(mut self) -> Self {
         self.linked = false;
+        self
+    }
+
+    /// Expects providers with these keys. A crate of an adapter that nothing names is not linked, and nothing of it is
+    /// there then, without a word: with this it is a start fault. `use that_crate as _;` links it.
+    pub fn expect_providers(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.expected.extend(keys.into_iter().map(Into::into));
         self
     }
 
@@ -84,12 +93,19 @@ impl IntegrationsBuilder {
     ///
     /// # Errors
     ///
-    /// Lists every fault: two providers of one key, a provider without a value, thresholds that do not rise.
+    /// Lists every fault: two providers of one key, a provider without a value, one that is expected and not there, one that is
+    /// to be synced more often than every second, thresholds that do not rise.
     pub fn build(self) -> Result<Integrations, StartError> {
         let mut faults = Vec::new();
         let linked = self.linked.then_some(inventory::iter::<LinkedProvider>);
         let linked = linked.into_iter().flatten().copied();
         let registry = Registry::gather(self.providers, linked, &mut faults);
+        registry.check_intervals(&mut faults);
+        for key in self.expected {
+            if registry.get(&key).is_none() {
+                faults.push(StartFault::Missing(key));
+            }
+        }
         check_thresholds(&self.thresholds, &mut faults);
         check_keys(&self.keys, &mut faults);
         StartError::unless_empty(faults)?;

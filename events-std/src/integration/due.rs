@@ -1,5 +1,7 @@
 //! Which integrations are due for a sync run.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,6 +9,17 @@ use sea_orm::Value;
 
 use super::{HealthStatus, Integration, IntegrationError, Integrations};
 use crate::store;
+
+/// The providers that were warned of.
+#[derive(Debug, Default)]
+struct Warned(Mutex<HashSet<String>>);
+
+impl Warned {
+    fn is_first(&self, provider: &str) -> bool {
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.insert(provider.to_owned())
+    }
+}
 
 /// A span as times are reckoned with; one that is too long is the longest.
 pub(super) fn span(duration: Duration) -> TimeDelta {
@@ -62,6 +75,30 @@ impl Integrations {
         let values: Vec<Value> = known.map(|one| one.key.into()).collect();
         let places: Vec<_> = (1..=values.len()).map(|at| format!("${at}")).collect();
         (places.join(", "), values)
+    }
+
+    /// Warns of integrations whose providers this program does not know: once of each provider.
+    pub(crate) async fn warn_of_unknown_providers(&self) -> Result<(), IntegrationError> {
+        let sql = "SELECT provider, COUNT(*) FROM events_integrations WHERE is_active \
+                   OR id IN (SELECT integration_id FROM events_sync_runs WHERE state <> 2) \
+                   GROUP BY provider ORDER BY provider";
+        let warned = self.part::<Warned>();
+        for row in self.store().read_rows(sql, []).await? {
+            let (provider, count): (String, i64) =
+                (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            let is_known = self.registry().get(&provider).is_some();
+            if is_known || !warned.is_first(&provider) {
+                continue;
+            }
+            tracing::warn!(
+                provider,
+                integrations = count,
+                "no such provider is known here: its integrations are not synced, and its sync runs not reconciled, \
+                 unless another program does it. Is the crate of its adapter linked (`use that_crate as _;`), or is it \
+                 given to the builder?"
+            );
+        }
+        Ok(())
     }
 
     /// The ids of those that are due and have no run that is not closed, those that have been due longest first.

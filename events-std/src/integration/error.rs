@@ -37,6 +37,11 @@ pub enum IntegrationError {
     /// Credentials do not fit the provider's type.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Syncs would follow on each other without any pause.
+    #[error(
+        "an integration cannot be synced every 0 minutes: 1 is the least, and none is the provider's default"
+    )]
+    NoInterval,
     /// Metadata does not fit the provider's type, or is no JSON.
     #[error("the metadata does not fit: {0}")]
     Metadata(String),

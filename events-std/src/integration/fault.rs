@@ -1,6 +1,7 @@
 //! What is wrong with an engine before it starts.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Everything that is wrong with an engine: see [`IntegrationsBuilder::build`](crate::IntegrationsBuilder::build).
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +67,20 @@ pub enum StartFault {
     /// A factor of health is none.
     #[error("a factor of health must be from 1 to 10,000, but one is {0}")]
     Factor(u32),
+    /// A provider that is expected is not there.
+    #[error(
+        "there is no provider `{0}`, which is expected: link the crate of its adapter (`use that_crate as _;`), or give \
+         the provider to the builder"
+    )]
+    Missing(String),
+    /// A provider's interval is too short.
+    #[error("the provider `{key}` is to be synced every {interval:?}: a second is the least")]
+    Interval {
+        /// The provider's key.
+        key: &'static str,
+        /// Its interval.
+        interval: Duration,
+    },
     /// Two encryption keys are the same.
     #[error("two encryption keys are the same: give the current one once, and each old one once")]
     TwoKeys,

@@ -61,7 +61,7 @@ impl NewIntegration {
         self
     }
 
-    /// The time from one sync run to the next, in minutes, in place of the provider's default.
+    /// The time from one sync run to the next, in minutes, in place of the provider's default: 1 at least.
     pub fn sync_every(mut self, minutes: u32) -> Self {
         self.sync_interval_minutes = Some(minutes);
         self
@@ -133,7 +133,7 @@ impl IntegrationUpdate {
         self
     }
 
-    /// Another time from one sync run to the next, in minutes; none: the provider's default.
+    /// Another time from one sync run to the next, in minutes, 1 at least; none: the provider's default.
     pub fn sync_every(mut self, minutes: impl Into<Option<u32>>) -> Self {
         self.sync_interval_minutes = Some(minutes.into());
         self

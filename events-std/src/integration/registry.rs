@@ -3,9 +3,13 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fault::StartFault;
 use super::provider::{LinkedProvider, ProviderEntry};
+
+/// A provider's integrations are not synced more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The providers of one engine, by key.
 #[derive(Debug, Default)]
@@ -48,6 +52,16 @@ impl Registry {
             return;
         }
         self.0.insert(entry.key, entry);
+    }
+
+    pub(super) fn check_intervals(&self, faults: &mut Vec<StartFault>) {
+        for one in self.iter() {
+            let interval = one.schedule().and_then(|schedule| schedule.interval);
+            if let Some(interval) = interval.filter(|interval| *interval < SHORTEST_INTERVAL) {
+                let key = one.key;
+                faults.push(StartFault::Interval { key, interval });
+            }
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&ProviderEntry> {

@@ -8,6 +8,8 @@ use crate::store::{self, Tx};
 
 /// The writing methods of [`Integrations`], in a transaction that is open: see [`Integrations::within`].
 ///
+/// Requests, the rotation of credentials, pruning and whole runs are not among them: they have transactions of their own.
+///
 /// Rows, events and jobs stand or fall with the transaction; inline listeners run after its commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Within<'t> {

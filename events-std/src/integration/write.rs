@@ -25,6 +25,13 @@ struct Rotated {
 /// So many rows are encrypted anew in one transaction.
 const ROTATED_AT_ONCE: i64 = 100;
 
+fn check_interval(minutes: Option<u32>) -> Result<(), IntegrationError> {
+    match minutes {
+        Some(0) => Err(IntegrationError::NoInterval),
+        _ => Ok(()),
+    }
+}
+
 impl Within<'_> {
     /// As [`Integrations::create`].
     ///
@@ -40,6 +47,7 @@ impl Within<'_> {
             new.credentials.as_ref(),
             new.metadata.as_ref(),
         )?;
+        check_interval(new.sync_interval_minutes)?;
         let uid = Uuid::now_v7();
         let credentials = rows::seal(new.credentials.as_ref(), uid, self.integrations.keys())?;
         let (owner_type, owner_id) = new.owner.unzip();
@@ -78,6 +86,7 @@ impl Within<'_> {
         id: i64,
         update: IntegrationUpdate,
     ) -> Result<Integration, IntegrationError> {
+        check_interval(update.sync_interval_minutes.flatten())?;
         let locked = self.lock_inspected(id).await?;
         let mut changed = match update.credentials {
             Some(_) => locked.integration,
@@ -190,8 +199,8 @@ impl Integrations {
     ///
     /// # Errors
     ///
-    /// If the provider is not registered, credentials or metadata do not fit it, there is no encryption key for the
-    /// credentials, or the database fails.
+    /// If the provider is not registered, credentials or metadata do not fit it, it is to be synced every 0 minutes, there
+    /// is no encryption key for the credentials, or the database fails.
     pub async fn create(&self, new: NewIntegration) -> Result<Integration, IntegrationError> {
         self.transaction(async |tx| self.within(tx).create(new).await)
             .await
@@ -214,7 +223,8 @@ impl Integrations {
     }
 
     /// Encrypts with the current key all credentials that were encrypted with an old one. How many there were. Safe to
-    /// repeat, and to run while the application works.
+    /// repeat, and to run while the application works. It has transactions of its own, some rows in each, and cannot
+    /// join another.
     ///
     /// # Errors
     ///

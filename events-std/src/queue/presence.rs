@@ -69,7 +69,7 @@ impl Presence {
     }
 
     /// Tells other workers that this one lives. Whether its row is still there.
-    pub(super) async fn beat(
+    pub(crate) async fn beat(
         &self,
         connection: &impl ConnectionTrait,
         now: DateTime<Utc>,

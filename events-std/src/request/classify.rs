@@ -36,7 +36,10 @@ impl IntegrationsBuilder {
     /// Tells whose failure an error of a client is, for all API requests: it is asked about the error and then about
     /// each of its [sources](Error::source), until it knows. Where it knows nothing, and without it, broken
     /// connections and timeouts of [`std::io::Error`] and of `tokio` are the provider's, and all other errors
-    /// [unknown](FailureClass::Unknown).
+    /// [unknown](FailureClass::Unknown): neither tried again nor counted for the health.
+    ///
+    /// So a client whose timeouts are of a type of its own needs this, as `reqwest`, whose `TimedOut` is private, and whose
+    /// broken connections are not always an [`std::io::Error`] behind:
     ///
     /// ```
     /// # mod reqwest {

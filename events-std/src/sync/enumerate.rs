@@ -1,15 +1,15 @@
 //! The enumeration: the provider hands over its items while the hold on the run is renewed beside it.
 
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, timeout};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
 use super::lease::{LEASE, Lease};
+use super::patience::{self, Progress, Stop};
 use super::provider::text_of;
 use super::reconcile::Close;
 use super::rows::{self, RUN};
@@ -33,7 +33,7 @@ impl Integrations {
     pub(super) async fn enumerate(
         &self,
         enumeration: Enumeration,
-        stopped: impl Future<Output = ()> + Send,
+        stop: Stop,
     ) -> Result<SyncStart, SyncRunError> {
         let Enumeration {
             run,
@@ -47,18 +47,32 @@ impl Integrations {
             provider = integration.provider,
             run = run.id
         );
-        let enumerating = self.drive(lease, integration, provider, stopped);
+        let begun_with = integration.clone();
+        let enumerating = self.drive(lease, integration, provider, stop);
         let ended = enumerating.instrument(span).await;
         match ended {
-            Ended::Well => match self.open(lease).await? {
+            Ended::Well => match self.open_in_time(lease).await? {
                 Some(run) => Ok(SyncStart::Enumerated(run)),
                 None => self.lost(lease.run_id).await,
             },
-            Ended::Failed(error) => match self.fail_run(lease, &error).await? {
-                Some(run) => Ok(SyncStart::Failed { run, error }),
-                None => self.lost(lease.run_id).await,
-            },
+            Ended::Failed(error) => {
+                let error = self.without_secrets(&begun_with, &error).await;
+                match self.fail_run(lease, &error).await? {
+                    Some(run) => Ok(SyncStart::Failed { run, error }),
+                    None => self.lost(lease.run_id).await,
+                }
+            }
             Ended::Lost => self.lost(lease.run_id).await,
+        }
+    }
+
+    /// An error's text without the integration's credentials: those at the begin, and today's.
+    async fn without_secrets(&self, begun_with: &Integration, error: &str) -> String {
+        let clean = self.without_credentials(begun_with, error);
+        match self.find(begun_with.id).await {
+            Ok(Some(today)) => self.without_credentials(&today, &clean),
+            // Where they cannot be read, nobody has read others meanwhile.
+            _ => clean,
         }
     }
 
@@ -69,12 +83,14 @@ impl Integrations {
         lease: Lease,
         integration: Integration,
         provider: Arc<dyn ErasedScheduledSync>,
-        stopped: impl Future<Output = ()> + Send,
+        stop: Stop,
     ) -> Ended {
+        let (progress, limit) = (Progress::new(), patience::of(self));
         let writer = ItemWriter::new(RunItems {
             integrations: self.clone(),
             integration_id: integration.id,
             lease,
+            progress: progress.clone(),
         });
         let cursor = integration.sync_cursor.clone();
         let work = async move {
@@ -87,7 +103,8 @@ impl Integrations {
         // Dropped with this future, it stops the task.
         let mut task = JoinSet::new();
         task.spawn(work.with_current_subscriber());
-        let mut stopped = pin!(stopped);
+        let mut stopped = pin!(stop.told());
+        let mut hangs = pin!(progress.is_missing_for(limit));
         let mut renew = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
         loop {
             tokio::select! {
@@ -102,17 +119,23 @@ impl Integrations {
                     }),
                 },
                 () = &mut stopped => return Ended::Failed("it was stopped: its process ends".to_owned()),
-                _ = renew.tick() => {
-                    let now = self.events().now();
-                    match lease.renew(self.store().writer(), now).await {
-                        Ok(true) => {}
-                        Ok(false) => return Ended::Lost,
-                        // The next write tells whether it stands still.
-                        Err(error) => tracing::warn!(%error, "the hold on a sync run was not renewed"),
-                    }
+                () = &mut hangs => return Ended::Failed(format!(
+                    "the provider has handed over no item for {limit:?} and was stopped: does a call of its hang? \
+                     `enumeration_timeout` of the builder gives it more time"
+                )),
+                // Where that is not known, the next write tells whether it stands still.
+                _ = renew.tick() => if self.renew(lease).await == Some(false) {
+                    return Ended::Lost;
                 }
             }
         }
+    }
+
+    /// Shows life. Whether the hold still stands, if the database says so.
+    pub(super) async fn renew(&self, lease: Lease) -> Option<bool> {
+        let renewed = lease.renew(self.store().writer(), self.events().now());
+        let not_known = |error| tracing::warn!(%error, run = lease.run_id, "the hold on a sync run was not renewed");
+        renewed.await.map_err(not_known).ok()
     }
 
     /// What a caller hears of a run that others have taken over.
@@ -126,6 +149,21 @@ impl Integrations {
             run: run.ok_or(SyncRunError::NoRun(run_id))?,
             error: super::SessionError::Lost.to_string(),
         })
+    }
+
+    /// As [`open`](Self::open), which goes on without its listeners where they take too long.
+    async fn open_in_time(&self, lease: Lease) -> Result<Option<SyncRun>, SyncRunError> {
+        let limit = patience::of(self);
+        if let Ok(opened) = timeout(limit, self.open(lease)).await {
+            return opened;
+        }
+        tracing::error!(
+            run = lease.run_id,
+            "an inline listener of `IntegrationSynced`, or the database, has not ended for {limit:?}: the sync goes on \
+             without it"
+        );
+        let run = self.sync_run(lease.run_id).await?;
+        Ok(run.filter(|run| run.state != RunState::Enumerating))
     }
 
     /// Opens a run whose items are all found; one without any is closed at once. None: the hold is lost.

@@ -6,7 +6,8 @@ use std::fmt;
 use events_core::{BoxError, EncodeError};
 
 /// Why a provider could not enumerate its items. Any error becomes one by `?`, so that a sync may fail with whatever
-/// its client fails with. Its text is stored in the operation log: no secrets.
+/// its client fails with. Its text is stored in the operation log, without the integration's own
+/// credentials of 6 bytes and more: no other secrets.
 ///
 /// ```
 /// use events_std::SyncError;

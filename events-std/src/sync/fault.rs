@@ -44,6 +44,21 @@ impl From<DbErr> for SyncRunError {
 }
 
 impl SyncRunError {
+    /// Whether it is of one row, which holds what nobody wrote there, rather than of the database.
+    pub(super) fn is_of_a_row(&self) -> bool {
+        let Self::Integration(IntegrationError::Store(StoreError::Database(error))) = self else {
+            return false;
+        };
+        match error {
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => true,
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) => {
+                matches!(**error, sea_orm::sqlx::Error::ColumnDecode { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// As whoever knows nothing of runs is told of it.
     pub(super) fn into_store(self) -> StoreError {
         match self {

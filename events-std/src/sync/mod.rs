@@ -21,6 +21,8 @@ mod lease;
 mod merge;
 #[cfg(feature = "store")]
 mod operate;
+#[cfg(feature = "store")]
+mod patience;
 #[cfg_attr(
     not(feature = "store"),
     allow(

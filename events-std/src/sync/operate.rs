@@ -267,6 +267,26 @@ impl Within<'_> {
         Ok(item)
     }
 
+    /// As [`Integrations::reclaim_items`], but that their runs are reconciled a moment later.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn reclaim_items(
+        &self,
+        threshold: Duration,
+    ) -> Result<Vec<IntegrationSyncItem>, SyncRunError> {
+        let before = before(self.now(), threshold);
+        let sql =
+            "SELECT id FROM events_sync_items WHERE state = 1 AND changed_at <= $1 ORDER BY id";
+        let mut reclaimed = Vec::new();
+        for row in store::rows(self.tx(), sql, [store::time(before)]).await? {
+            let ended = self.reclaim_item(row.try_get_by_index(0)?, threshold);
+            reclaimed.extend(ended.await?);
+        }
+        Ok(reclaimed)
+    }
+
     async fn reclaim_item(
         &self,
         id: i64,

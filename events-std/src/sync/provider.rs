@@ -56,7 +56,7 @@ use crate::integration::{Capability, Integration, Provider};
     note = "implement `events_std::ScheduledSync` for it, or remove `ScheduledSync` from `#[provider(..)]`"
 )]
 pub trait ScheduledSync: Provider {
-    /// The time from one run to the next of an integration that has none of its own. Without either, runs start by
+    /// The time from one run to the next of an integration that has none of its own, a second at least. Without either, runs start by
     /// hand only.
     fn interval(&self) -> Option<Duration> {
         None

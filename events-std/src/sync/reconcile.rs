@@ -11,7 +11,7 @@ use super::item::kept_error;
 use super::lease::Lease;
 use super::rows::{self, RUN};
 use super::start::provider_of;
-use super::write::delete_items;
+use super::write::delete_some;
 use super::{ErasedScheduledSync, RunState, SyncCompleted, SyncResult, SyncRun, SyncRunError};
 use crate::integration::{Integration, IntegrationError, Integrations, Within};
 use crate::store;
@@ -90,6 +90,14 @@ impl Integrations {
                 last = row.try_get_by_index(0)?;
                 match self.reconcile_run(last).await {
                     Ok(done) => reconciled += usize::from(done),
+                    Err(error) if error.is_of_a_row() => {
+                        tracing::warn!(
+                            run = last,
+                            %error,
+                            "the row of a sync run, or of its integration, cannot be read, so that the run is not \
+                             reconciled: put right what its column holds, or delete the integration"
+                        );
+                    }
                     Err(SyncRunError::Integration(IntegrationError::Store(error))) => {
                         return Err(error.into());
                     }
@@ -184,8 +192,13 @@ impl Integrations {
         lease: Lease,
         error: &str,
     ) -> Result<Option<SyncRun>, SyncRunError> {
-        // Most go before the transaction, which others wait for.
-        delete_items(self, lease.run_id).await?;
+        // Most go before the transaction, which others wait for. While they do this process lives, and is not to be taken
+        // for dead, so that the reason is lost.
+        while delete_some(self, lease.run_id).await? {
+            if self.renew(lease).await == Some(false) {
+                return Ok(None);
+            }
+        }
         self.transaction(async |tx| self.within(tx).fail_run(lease, error).await)
             .await
     }

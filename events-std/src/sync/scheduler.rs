@@ -12,6 +12,7 @@ use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
 use super::lease::take_lapsed;
+use super::patience::Stop;
 use super::start::When;
 use super::{SyncRunError, SyncStart};
 use crate::integration::Integrations;
@@ -77,7 +78,8 @@ impl Scheduler {
     /// start over from the same cursor. It ends within 5 s.
     ///
     /// A database that is away is reported and tried again. An integration whose run cannot be begun, as where its
-    /// credentials cannot be decrypted, is reported, and tried again in a minute.
+    /// credentials cannot be decrypted, is reported, and tried again in a minute. Of a provider that this program does not
+    /// know, though there are integrations of it, it warns once.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut running = Enumerations::default();
@@ -136,9 +138,7 @@ impl Scheduler {
         while let Some(ended) = running.tasks.join_next().await {
             note(ended);
         }
-        self.integrations
-            .forget_old(self.integrations.events().now())
-            .await;
+        self.tend(self.integrations.events().now()).await;
         failed.map_or(Ok(started), Err)
     }
 
@@ -153,6 +153,14 @@ impl Scheduler {
         }
         self.integrations.reconcile().await?;
         Ok(())
+    }
+
+    /// What it does now and then.
+    async fn tend(&self, now: DateTime<Utc>) {
+        if let Err(error) = self.integrations.warn_of_unknown_providers().await {
+            tracing::error!(%error, "the providers of the integrations could not be looked at: it will be tried again");
+        }
+        self.integrations.forget_old(now).await;
     }
 
     /// Starts what is due and finds a place.
@@ -193,7 +201,7 @@ impl Looks {
                     tracing::error!(%error, "the scheduler's database failed: it will be tried again");
                 }
                 if prunes {
-                    scheduler.integrations.forget_old(now).await;
+                    scheduler.tend(now).await;
                 }
             };
             if tokio::time::timeout(LONGEST_LOOK, look).await.is_err() {
@@ -232,13 +240,9 @@ struct Enumerations {
 impl Enumerations {
     fn start(&mut self, integrations: &Integrations, id: i64) {
         let (integrations, events) = (integrations.clone(), integrations.events());
-        let mut stop = self.stop.subscribe();
+        let stop = Stop::with(&self.stop);
         let run = async move {
-            let stopped = async {
-                // An error: the other end was dropped.
-                let _ = stop.changed().await;
-            };
-            let ended = integrations.sync_unless(id, When::Due, stopped).await;
+            let ended = integrations.sync_unless(id, When::Due, stop).await;
             match &ended {
                 Ok(SyncStart::Failed { run, error }) => {
                     tracing::warn!(integration = id, run = run.id, error, "a sync failed");

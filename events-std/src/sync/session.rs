@@ -44,6 +44,9 @@ enum Sink {
 
 /// Where a session's items go, chunk by chunk.
 pub(crate) trait ItemSink: Send {
+    /// An item was handed over. It is begun with others later.
+    fn note_item(&self);
+
     /// Begins to store a chunk: the one before it is stored.
     fn begin(&mut self, items: Vec<NewItem>);
 
@@ -151,6 +154,9 @@ impl SyncSession {
         if let Sink::Test(captured) = &self.sink {
             Captured::take(captured, item, Box::new(event));
             return Ok(());
+        }
+        if let Sink::Store(sink) = &self.sink {
+            sink.note_item();
         }
         if self.broken {
             return Err(SessionError::Broken);

@@ -1,16 +1,22 @@
 //! How a run begins: one at a time for each integration, across all processes.
 
-use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::DbErr;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use super::lease::{LEASE, Lease, holder};
+use super::patience::{self, Stop};
 use super::rows::{self, RUN};
 use super::{ErasedScheduledSync, SyncRun, SyncRunError};
 use crate::integration::{HealthStatus, Integration, IntegrationError, Integrations, Within};
 use crate::operation::{Direction, IntegrationLog};
-use crate::store;
+use crate::store::{self, Tx};
 
 /// The name of sync runs in the operation log.
 pub(super) const OPERATION: &str = "sync";
@@ -65,6 +71,7 @@ enum Begun {
 }
 
 /// A run whose items are to be enumerated.
+#[derive(Clone)]
 pub(super) struct Enumeration {
     pub(super) run: SyncRun,
     pub(super) lease: Lease,
@@ -91,26 +98,94 @@ impl Integrations {
     ///
     /// If the database fails. That the provider fails is no error here: see [`SyncStart::Failed`].
     pub async fn sync(&self, id: i64) -> Result<SyncStart, SyncRunError> {
-        self.sync_unless(id, When::Now, std::future::pending())
-            .await
+        self.sync_unless(id, When::Now, Stop::never()).await
     }
 
-    /// As [`sync`](Self::sync), but that the enumeration fails when `stopped` is ready.
+    /// As [`sync`](Self::sync), but that the enumeration fails when it is told to stop.
     pub(super) async fn sync_unless(
         &self,
         id: i64,
         when: When,
-        stopped: impl Future<Output = ()> + Send,
+        stop: Stop,
     ) -> Result<SyncStart, SyncRunError> {
-        match self.begin_run(id, when).await? {
+        let (hand_over, written) = oneshot::channel();
+        // The listeners go on by themselves where nobody waits for them.
+        let begun = tokio::select! {
+            biased;
+            begun = self.begin_run(id, when, hand_over) => begun?,
+            enumeration = self.outwait_listeners(written, &stop) => Begun::Run(Box::new(enumeration)),
+        };
+        match begun {
             Begun::No(start) => Ok(start),
-            Begun::Run(enumeration) => self.enumerate(*enumeration, stopped).await,
+            Begun::Run(enumeration) => self.enumerate(*enumeration, stop).await,
         }
     }
 
-    async fn begin_run(&self, id: i64, when: When) -> Result<Begun, SyncRunError> {
-        self.transaction(async |tx| self.within(tx).begin_run(id, when).await)
-            .await
+    async fn begin_run(
+        &self,
+        id: i64,
+        when: When,
+        hand_over: oneshot::Sender<Enumeration>,
+    ) -> Result<Begun, SyncRunError> {
+        let block = async |tx: &Tx| {
+            let begun = self.within(tx).begin_run(id, when).await?;
+            if let Begun::Run(enumeration) = &begun {
+                // Where nobody waits for it, this is not waited for either.
+                let _ = hand_over.send((**enumeration).clone());
+            }
+            Ok(begun)
+        };
+        self.transaction(block).await
+    }
+
+    /// As `renew`, which ends also where nobody waits for it: on SQLite a statement that is left in its midst would keep
+    /// the only connection that writes.
+    async fn renew_to_its_end(&self, lease: Lease) -> Option<bool> {
+        let engine = self.with_events(&self.events());
+        let renewing = async move { engine.renew(lease).await };
+        let renewing = tokio::spawn(renewing.in_current_span().with_current_subscriber());
+        renewing.await.ok().flatten()
+    }
+
+    /// Renews the hold on a run while its listeners are told of it, until it is to stop, or they take too long: is ready
+    /// then, if the run is committed, and goes on without them.
+    async fn outwait_listeners(
+        &self,
+        written: oneshot::Receiver<Enumeration>,
+        stop: &Stop,
+    ) -> Enumeration {
+        const AGAIN: Duration = Duration::from_millis(100);
+        let Ok(enumeration) = written.await else {
+            // There is none.
+            return std::future::pending().await;
+        };
+        let limit = patience::of(self);
+        let (integration, run) = (enumeration.integration.id, enumeration.run.id);
+        let mut enough = pin!(async {
+            tokio::select! {
+                biased;
+                () = stop.told() => {}
+                () = sleep(limit) => tracing::error!(
+                    integration,
+                    run,
+                    "an inline listener of `OperationStarted` has not ended for {limit:?}: the sync goes on without it"
+                ),
+            }
+        });
+        let mut renew = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut enough => break,
+                _ = renew.tick() => drop(self.renew_to_its_end(enumeration.lease).await),
+            }
+        }
+        // Before that it is the database that takes its time.
+        while self.renew_to_its_end(enumeration.lease).await != Some(true) {
+            sleep(AGAIN).await;
+        }
+        enumeration
     }
 }
 

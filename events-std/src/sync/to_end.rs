@@ -1,13 +1,20 @@
 //! A whole run at once, for an adapter's own tests: no worker, no waits.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::item::{self, ClaimTerms, EndedItem, ItemEnd, Work};
+use super::patience::Stop;
 use super::{RunState, SyncRun, SyncRunError, SyncStart};
 use crate::integration::Integrations;
 use crate::queue::{Card, Presence};
+
+/// Without a sign of life for so long it counts as dead.
+const LAPSE: Duration = Duration::from_mins(1);
 
 /// So many rounds in which nothing but deferrals happened are enough.
 const ROUNDS: usize = 100;
@@ -15,6 +22,9 @@ const ROUNDS: usize = 100;
 impl Integrations {
     /// Starts a run and works at its items until it is closed, in this task, for tests: retries do not wait for their
     /// time. How the run ended.
+    ///
+    /// Inline listeners of [`SyncCompleted`](crate::SyncCompleted) hear of the end from a worker of jobs:
+    /// [`Worker::drain`](crate::Worker::drain) behind this does it.
     ///
     /// A run stays open if the provider's rate limit defers an item again and again.
     ///
@@ -53,15 +63,41 @@ impl Integrations {
             name: "run_to_end",
             claims: "[]",
             queues: "[]",
-            lapse: Duration::from_mins(1),
+            lapse: LAPSE,
         };
         let presence = Presence::enter(self.store(), card, now).await?;
-        let worked = self.work_at(run.id, presence.id).await;
+        let (done, _) = watch::channel(());
+        let stop = Stop::with(&done);
+        let working = async {
+            let worked = self.work_at(run.id, presence.id).await;
+            drop(done);
+            worked
+        };
+        let (worked, ()) = tokio::join!(working, self.show_life(&presence, stop));
         presence.leave(self.store().writer()).await?;
         worked?;
         self.sync_run(run.id)
             .await?
             .ok_or(SyncRunError::NoRun(run.id))
+    }
+
+    /// Else a worker beside this would take the items over.
+    async fn show_life(&self, presence: &Presence, stop: Stop) {
+        let mut stopped = pin!(stop.told());
+        let mut beat = interval_at(Instant::now() + LAPSE / 3, LAPSE / 3);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopped => return,
+                _ = beat.tick() => {}
+            }
+            // To its end: on SQLite a statement that is left in its midst would keep the only connection that writes.
+            let beating = presence.beat(self.store().writer(), self.events().now());
+            if let Err(error) = beating.await {
+                tracing::warn!(%error, "others were not told that a sync to its end goes on");
+            }
+        }
     }
 
     async fn work_at(&self, run_id: i64, worker: i64) -> Result<(), SyncRunError> {

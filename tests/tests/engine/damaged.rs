@@ -1,9 +1,42 @@
-//! Item rows that something else has damaged.
+//! Rows that something else has damaged.
 
-use events_std::{ItemStatus, RunState};
+use events_std::{ItemStatus, NewIntegration, RunState};
 
 use crate::desk::{DeskBench, execute};
-use crate::kit::on_sqlite;
+use crate::kit::{on_both, on_sqlite};
+
+/// Whatever stands in one row keeps no other run.
+async fn a_run_whose_row_cannot_be_read_is_not_in_the_way(url: String) {
+    let desk = DeskBench::new(url).await;
+    let engine = &desk.bench.engine;
+    desk.desk.finds([1]);
+    let mut runs = Vec::new();
+    for name in ["metadata", "health", "cursor", "state", "well"] {
+        let one = engine.create(NewIntegration::new("desk", name)).await;
+        let begun = engine.sync(one.unwrap().id).await.unwrap();
+        runs.push(begun.assert_enumerated());
+    }
+    for damage in [
+        "UPDATE events_sync_items SET state = 2".to_owned(),
+        "UPDATE events_sync_runs SET reconcile_due = TRUE, finished = enumerated".to_owned(),
+        "UPDATE events_integrations SET metadata = '{' WHERE name = 'metadata'".to_owned(),
+        "UPDATE events_integrations SET health_status = 'odd' WHERE name = 'health'".to_owned(),
+        format!(
+            "UPDATE events_sync_runs SET starting_cursor = '{{' WHERE id = {}",
+            runs[2].id
+        ),
+        format!(
+            "UPDATE events_sync_runs SET enumerated = -1 WHERE id = {}",
+            runs[3].id
+        ),
+    ] {
+        execute(&desk.bench, &damage).await;
+    }
+    assert_eq!(engine.reconcile().await.unwrap(), 1);
+    assert!(desk.is_closed(&runs[4]).await);
+}
+
+on_both!(a_run_whose_row_cannot_be_read_is_not_in_the_way);
 
 /// Section 7.3: what cannot be decoded ends at once. Postgres stores none of these values in such columns.
 #[test]

@@ -266,6 +266,14 @@ impl DeskBench {
         Self::of(Desk::default(), url, engine, events).await
     }
 
+    /// With an engine that the test changes.
+    pub(crate) async fn with_engine(
+        url: String,
+        engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,
+    ) -> Self {
+        Self::of(Desk::default(), url, engine, |builder| builder).await
+    }
+
     /// With a desk that has its own interval.
     pub(crate) async fn every(interval: Duration, url: String) -> Self {
         let desk = Desk::default();
@@ -273,7 +281,7 @@ impl DeskBench {
         Self::of(desk, url, |engine| engine, |builder| builder).await
     }
 
-    async fn of(
+    pub(crate) async fn of(
         desk: Desk,
         url: String,
         engine: impl FnOnce(IntegrationsBuilder) -> IntegrationsBuilder,

@@ -13,6 +13,7 @@ use events_std::{
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
+use tracing::subscriber::Interest;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use uuid::Uuid;
@@ -34,18 +35,45 @@ pub(crate) use on_both;
 ///
 /// Each place that logs remembers for the whole process who wants to hear it. While there is only one subscriber, `tracing`
 /// asks the thread that comes to the place first: one of another test has none, and the place is silent from then on. So
-/// there is a default for all threads, which wants everything.
+/// there is a default for all threads.
 pub(crate) fn listening(
     layer: impl Layer<Registry> + Send + Sync,
 ) -> impl Subscriber + Send + Sync {
     static FOR_ALL_THREADS: Once = Once::new();
     FOR_ALL_THREADS.call_once(|| {
-        tracing::subscriber::set_global_default(tracing_subscriber::registry())
-            .expect("no other default in this suite");
+        tracing::subscriber::set_global_default(AskAgain).expect("no other default in this suite");
         // Places that were come to between the two steps of that.
         tracing::callsite::rebuild_interest_cache();
     });
     tracing_subscriber::registry().with(layer)
+}
+
+/// Hears nothing, and lets each place ask each time. It knows no spans: a registry closes the parent of a span by the
+/// default of the thread that drops it, which would not know that one if it had others.
+struct AskAgain;
+
+impl Subscriber for AskAgain {
+    fn register_callsite(&self, _: &'static tracing::Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {}
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// The provider of most tests.

@@ -270,7 +270,7 @@ async fn the_cursor_keeps_its_promises(url: String) {
             proptest::test_runner::RngAlgorithm::ChaCha,
         ),
     );
-    for _ in 0..12 {
+    for _ in 0..40 {
         let story: Story = story.new_tree(&mut runner).unwrap().current();
         play(&desk, story).await;
     }

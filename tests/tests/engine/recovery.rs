@@ -85,6 +85,32 @@ async fn items_that_hang_are_reclaimed(url: String) {
     );
 }
 
+/// As all that is written, within a transaction too: it stands or falls with that.
+async fn items_are_reclaimed_within_a_transaction(url: String) {
+    let desk = DeskBench::new(url).await;
+    let run = desk.begin([1, 2]).await;
+    let hang = "UPDATE events_sync_items SET state = 1, attempts = 1, fence = 1, worker = 1";
+    execute(&desk.bench, hang).await;
+    desk.bench.clock.advance(TimeDelta::hours(1));
+    let (engine, hour) = (&desk.bench.engine, Duration::from_hours(1));
+    let store = desk.bench.store.with_events(&desk.bench.events);
+    for commits in [false, true] {
+        let reclaiming = store.transaction(async |tx| {
+            let reclaimed = engine.within(tx).reclaim_items(hour).await?;
+            assert_eq!(reclaimed.len(), 2);
+            match commits {
+                true => Ok(()),
+                false => Err(SyncRunError::NoItem(0)),
+            }
+        });
+        assert_eq!(reclaiming.await.is_ok(), commits);
+        let left = engine.reclaimable_items(hour).await.unwrap().len();
+        assert_eq!(left, if commits { 0 } else { 2 });
+    }
+    assert_eq!(engine.reconcile().await.unwrap(), 1);
+    assert!(desk.is_closed(&run).await);
+}
+
 async fn the_progress_of_a_run_is_told(url: String) {
     let desk = DeskBench::new(url).await;
     desk.plan().set(4, [Fate::Fails]);
@@ -144,6 +170,7 @@ async fn deleting_an_integration_deletes_its_runs_and_items(url: String) {
 }
 
 on_both!(
+    items_are_reclaimed_within_a_transaction,
     deleting_an_integration_deletes_its_runs_and_items,
     items_that_hang_are_reclaimed,
     only_failed_items_are_retried_or_skipped_and_both_may_be_repeated,

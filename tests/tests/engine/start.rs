@@ -1,15 +1,18 @@
 //! What is wrong with an engine is said before it starts; and what a call asks for that no provider has.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use events_std::__private::{Capability, RegisteredProvider};
 use events_std::{
     EncryptionKey, HealthThresholds, IntegrationError, Integrations, IntegrationsBuilder,
-    NewIntegration, NoCredentials, NoMetadata, Provider, SkipReason, StartFault, Store, SyncStart,
+    NewIntegration, NoCredentials, NoMetadata, Provider, Scheduler, SkipReason, StartFault, Store,
+    SyncStart,
 };
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer};
 
 use crate::desk::{Desk, execute};
-use crate::kit::{Bench, Zendesk, on_both};
+use crate::kit::{Bench, Zendesk, listening, on_both};
 
 /// Another provider of Zendesk's key. It is not linked: every engine of this program would refuse to start.
 struct Twin;
@@ -53,6 +56,41 @@ async fn a_linked_provider_without_a_value_is_named(url: String) {
     let names: Vec<_> = engine.providers().collect();
     assert!(names.contains(&("desk", "Desk")), "{names:?}");
     assert!(names.contains(&("zendesk", "Zendesk")), "linked: {names:?}");
+}
+
+/// A crate of an adapter that nobody names is not linked.
+async fn a_provider_that_is_expected_is_missed(url: String) {
+    let missing = faults(&url, |engine| {
+        engine
+            .without_linked()
+            .provider(Zendesk)
+            .expect_providers(["zendesk", "hubspot"])
+    });
+    let [fault] = &missing.await[..] else {
+        panic!("one");
+    };
+    assert!(fault.contains("`hubspot`"), "{fault}");
+    assert!(fault.contains("use that_crate as _;"), "{fault}");
+}
+
+async fn an_interval_that_is_none_is_refused(url: String) {
+    let often = Desk::default();
+    often.0.lock().unwrap().interval = Some(std::time::Duration::ZERO);
+    let refused = faults(&url, |engine| engine.without_linked().provider(often)).await;
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].contains("`desk`"), "{refused:?}");
+
+    let bench = Bench::new(url).await;
+    let engine = &bench.engine;
+    let refused = engine
+        .create(NewIntegration::new("zendesk", "Support").sync_every(0))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, IntegrationError::NoInterval), "{refused}");
+    let id = bench.integration().await.id;
+    let update = events_std::IntegrationUpdate::new().sync_every(0);
+    let refused = engine.update(id, update).await.unwrap_err();
+    assert!(matches!(refused, IntegrationError::NoInterval), "{refused}");
 }
 
 async fn two_providers_of_one_key_are_both_named(url: String) {
@@ -148,7 +186,51 @@ async fn an_integration_of_a_provider_that_left_stays_readable(url: String) {
     assert_eq!(skipped, SyncStart::Skipped(SkipReason::Unable));
 }
 
+/// Keeps the providers that warnings name.
+#[derive(Clone, Default)]
+struct Named(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Named {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == tracing::Level::WARN {
+            event.record(&mut self.clone());
+        }
+    }
+}
+
+impl Visit for Named {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "provider" {
+            self.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+/// As where the crate of its adapter is not linked any more: nothing of it would be synced, without a word.
+async fn a_scheduler_warns_once_of_a_provider_that_nobody_knows(url: String) {
+    let bench = Bench::new(url).await;
+    let id = bench.integration().await.id;
+    let left = format!("UPDATE events_integrations SET provider = 'left' WHERE id = {id}");
+    execute(&bench, &left).await;
+    let off = bench.integration().await.id;
+    let off = format!(
+        "UPDATE events_integrations SET provider = 'off', is_active = FALSE WHERE id = {off}"
+    );
+    execute(&bench, &off).await;
+    let named = Named::default();
+    let _here = tracing::subscriber::set_default(listening(named.clone()));
+    for _ in 0..2 {
+        Scheduler::new(&bench.engine).run_due().await.unwrap();
+    }
+    assert_eq!(*named.0.lock().unwrap(), ["left"]);
+}
+
 on_both!(
+    a_scheduler_warns_once_of_a_provider_that_nobody_knows,
+    a_provider_that_is_expected_is_missed,
+    an_interval_that_is_none_is_refused,
     a_linked_provider_without_a_value_is_named,
     all_faults_are_listed_at_once,
     an_integration_of_a_provider_that_left_stays_readable,

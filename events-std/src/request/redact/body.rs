@@ -27,8 +27,16 @@ impl Default for Kept {
     }
 }
 
+impl Integrations {
+    /// A text without the integration's own credentials, as far as they are 6 bytes or longer.
+    pub(crate) fn without_credentials(&self, integration: &Integration, text: &str) -> String {
+        Redactor::of(self, integration, "").without_credentials(text)
+    }
+}
+
 impl IntegrationsBuilder {
-    /// How many bytes are stored of each body of a request and of an answer, redacted: 16 KiB unless given, and none
+    /// How many bytes are stored of each body of a request and of an answer, redacted (credentials shorter than 6 bytes
+    /// are not looked for): 16 KiB unless given, and none
     /// with 0. What is longer is cut; of a body over 256 KiB nothing is stored, nor of one that is neither JSON nor a
     /// form.
     pub fn keep_request_bodies(self, bytes: usize) -> Self {

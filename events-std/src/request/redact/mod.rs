@@ -2,7 +2,8 @@
 //!
 //! Stored is only what could be read: JSON, and forms, which are stored as JSON. In it, the values of secret names are
 //! replaced, and in every text that is stored, the integration's own credentials, the values of a query, what follows
-//! `Bearer` and its like, and the value behind a secret name.
+//! `Bearer` and its like, and the value behind a secret name. Credentials that are shorter than 6 bytes are not looked
+//! for: they would be found everywhere.
 
 #[cfg(feature = "store")]
 mod body;

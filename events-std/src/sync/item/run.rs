@@ -177,6 +177,38 @@ impl Work {
         }
     }
 
+    /// The same end, in whose text none of the integration's credentials stand.
+    async fn without_secrets(
+        &self,
+        item: &ClaimedItem,
+        mut end: ItemEnd,
+        store: &Store,
+    ) -> ItemEnd {
+        let (ItemEnd::Retry { error: text, .. }
+        | ItemEnd::Failed(SyncItemError { message: text, .. })) = &mut end
+        else {
+            return end;
+        };
+        let finding = async {
+            match self.integrations.find(item.integration_id).await {
+                // No listener had them either.
+                Err(IntegrationError::Encryption(_)) => Ok(None),
+                found => found.map_err(|error| SyncRunError::from(error).into_store()),
+            }
+        };
+        match store.in_time(finding).await {
+            Ok(Some(found)) => *text = self.integrations.without_credentials(&found, text),
+            // Deleted meanwhile: its items are gone too.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(item = item.hold.id, %error, "the text of an item's error is left out");
+                "it failed: what it said is left out, as the credentials that may stand there could not be read"
+                    .clone_into(text);
+            }
+        }
+        end
+    }
+
     async fn attempt(&self, item: &ClaimedItem, extensions: Extensions) -> ItemEnd {
         let decoded = self
             .events
@@ -331,6 +363,7 @@ pub(crate) async fn run(
     store: &Store,
 ) -> Option<ItemEnd> {
     let end = attempt(work, item, needs, store).await?;
+    let end = work.without_secrets(item, end, store).await;
     Some(work.unless_superseded(item, end, store).await)
 }
 

@@ -14,6 +14,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::SessionError;
 use super::lease::Lease;
+use super::patience::Progress;
 use super::session::{ItemSink, NewItem};
 use crate::integration::Integrations;
 use crate::store::StoreError;
@@ -35,12 +36,17 @@ impl ItemWriter {
 }
 
 impl ItemSink for ItemWriter {
+    fn note_item(&self) {
+        self.run.progress.note();
+    }
+
     fn begin(&mut self, items: Vec<NewItem>) {
         let run = self.run.clone();
         let trace = run.integrations.events().current_trace();
         let storing = async move {
             let held = run.store(&items, trace).await;
             let held = held.map_err(|error| SessionError::Store(error.into()))?;
+            run.progress.note();
             held.then_some(()).ok_or(SessionError::Lost)
         };
         self.storing
@@ -74,6 +80,7 @@ pub(super) struct RunItems {
     pub(super) integrations: Integrations,
     pub(super) integration_id: i64,
     pub(super) lease: Lease,
+    pub(super) progress: Progress,
 }
 
 impl RunItems {
@@ -90,16 +97,18 @@ impl RunItems {
 /// Deletes what a run has found, some at a time, so that others write in between. In the end none is left, unless
 /// others add to it.
 pub(super) async fn delete_items(integrations: &Integrations, run_id: i64) -> Result<(), DbErr> {
+    while delete_some(integrations, run_id).await? {}
+    Ok(())
+}
+
+/// Deletes some of what a run has found. Whether there may be more.
+pub(super) async fn delete_some(integrations: &Integrations, run_id: i64) -> Result<bool, DbErr> {
     const BATCH: u64 = 2_000;
     let writer = integrations.store().writer();
-    loop {
-        let delete = format!(
-            "DELETE FROM events_sync_items WHERE id IN (SELECT id FROM events_sync_items WHERE run_id = $1 LIMIT {BATCH})"
-        );
-        let delete =
-            Statement::from_sql_and_values(writer.get_database_backend(), delete, [run_id.into()]);
-        if writer.execute_raw(delete).await?.rows_affected() < BATCH {
-            return Ok(());
-        }
-    }
+    let delete = format!(
+        "DELETE FROM events_sync_items WHERE id IN (SELECT id FROM events_sync_items WHERE run_id = $1 LIMIT {BATCH})"
+    );
+    let delete =
+        Statement::from_sql_and_values(writer.get_database_backend(), delete, [run_id.into()]);
+    Ok(writer.execute_raw(delete).await?.rows_affected() == BATCH)
 }

@@ -109,15 +109,18 @@ impl Integrations {
         stop: Stop,
     ) -> Result<SyncStart, SyncRunError> {
         let (hand_over, written) = oneshot::channel();
+        // Once for each run, so that the future of who waits for it stays small.
+        let starting = Box::pin(self.begin_run(id, when, hand_over));
+        let outwait = Box::pin(self.outwait_listeners(written, &stop));
         // The listeners go on by themselves where nobody waits for them.
         let begun = tokio::select! {
             biased;
-            begun = self.begin_run(id, when, hand_over) => begun?,
-            enumeration = self.outwait_listeners(written, &stop) => Begun::Run(Box::new(enumeration)),
+            begun = starting => begun?,
+            enumeration = outwait => Begun::Run(Box::new(enumeration)),
         };
         match begun {
             Begun::No(start) => Ok(start),
-            Begun::Run(enumeration) => self.enumerate(*enumeration, stop).await,
+            Begun::Run(enumeration) => Box::pin(self.enumerate(*enumeration, stop)).await,
         }
     }
 

@@ -68,11 +68,11 @@ impl Integrations {
         let presence = Presence::enter(self.store(), card, now).await?;
         let (done, _) = watch::channel(());
         let stop = Stop::with(&done);
-        let working = async {
+        let working = Box::pin(async {
             let worked = self.work_at(run.id, presence.id).await;
             drop(done);
             worked
-        };
+        });
         let (worked, ()) = tokio::join!(working, self.show_life(&presence, stop));
         presence.leave(self.store().writer()).await?;
         worked?;

@@ -98,9 +98,10 @@ async fn items_are_reclaimed_within_a_transaction(url: String) {
         let reclaiming = store.transaction(async |tx| {
             let reclaimed = engine.within(tx).reclaim_items(hour).await?;
             assert_eq!(reclaimed.len(), 2);
-            match commits {
-                true => Ok(()),
-                false => Err(SyncRunError::NoItem(0)),
+            if commits {
+                Ok(())
+            } else {
+                Err(SyncRunError::NoItem(0))
             }
         });
         assert_eq!(reclaiming.await.is_ok(), commits);

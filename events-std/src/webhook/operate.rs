@@ -103,11 +103,11 @@ inventory::submit! {
 
 impl IntegrationsBuilder {
     /// How long deliveries are kept after they were processed or have failed, 30 days unless given; for ever with
-    /// `None`. One whose job is parked stays. The routes, requests and schedulers forget them, once a minute at
-    /// most. One that is forgotten is no
-    /// duplicate any more, should the provider send it again, or somebody who has captured it. So they are kept for 1 hour at
-    /// least, while a signed time of 5 minutes' tolerance is good; with a verifier of a larger
-    /// tolerance, keep them for twice that.
+    /// `None`. One whose job is parked stays. The routes, requests and schedulers forget them, once a minute at most.
+    ///
+    /// One that is forgotten is no duplicate any more, should the provider send it again, or somebody who has captured it.
+    /// So they are kept for 1 hour at least, while a signed time of 5 minutes' tolerance is good; with a verifier of a
+    /// larger tolerance, keep them for twice that.
     pub fn keep_webhooks_for(self, time: Option<Duration>) -> Self {
         let time = time.map(|time| time.max(LEAST));
         self.part(Retention::<IntegrationWebhook>::of(time))

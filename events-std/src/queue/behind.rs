@@ -15,6 +15,8 @@ use crate::store::{self, Store, StoreError};
 const LOOK: Duration = Duration::from_millis(400);
 /// A look may take this part of the time, so that it is rarer where it is slow.
 const PART: u32 = 20;
+/// Marking may keep the worker from its jobs for so long; it goes on at the next turn.
+const AT_ONCE: Duration = Duration::from_secs(2);
 /// So many jobs are the front of a queue.
 const FRONT: usize = 2_000;
 /// So many that wait behind others there are marked; fewer are stepped over.
@@ -54,8 +56,14 @@ impl Behind {
         }
         let mut more = false;
         if has_ordered {
+            // All at once: each claim in between would step over what is left.
             for queue in queues {
-                more |= mark(store, terms, queue).await?;
+                while mark(store, terms, queue).await? {
+                    more = began.elapsed() > AT_ONCE;
+                    if more {
+                        break;
+                    }
+                }
             }
         }
         let any = "SELECT 1 FROM events_jobs WHERE state = 0 AND behind LIMIT 1";

@@ -1,6 +1,8 @@
 //! The statements that any such queue must make, by plain sqlx, on the same pool: one insert, one claim that counts the
 //! attempt and raises a fence, one acknowledgement that matches it.
 
+use std::time::{Duration, Instant};
+
 use events_std::Store;
 use sea_orm::sqlx::{Executor, PgPool, Row, SqlitePool};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -207,14 +209,96 @@ impl Bare {
 
     /// Claims and acknowledges in batches until nothing is left, each in a transaction of its own.
     pub async fn process(&self, batch: u32) -> Result<(), Error> {
-        let (table, of, read) = (self.table, self.of, self.read);
+        let texts = Texts::of(self);
+        loop {
+            let held = self.claim(&texts, batch).await?;
+            if held.is_empty() {
+                return Ok(());
+            }
+            self.end(&texts, held).await?;
+        }
+    }
+
+    /// Pushes one job and claims it; how long that took.
+    pub async fn push_and_claim(&self) -> Result<Duration, Error> {
+        let texts = Texts::of(self);
+        let before = Instant::now();
+        self.push_singles(1).await?;
+        let held = self.claim(&texts, 1).await?;
+        let took = before.elapsed();
+        self.end(&texts, held).await?;
+        Ok(took)
+    }
+
+    async fn claim(&self, texts: &Texts, batch: u32) -> Result<Vec<(i64, i64)>, Error> {
+        let payloads = |lengths: usize| {
+            std::hint::black_box(lengths);
+        };
+        let held = match self.pool() {
+            Pool::Sqlite(pool) => {
+                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let rows = sea_orm::sqlx::query(text(&texts.claim))
+                    .bind(i64::MAX)
+                    .bind(i64::from(batch))
+                    .fetch_all(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                payloads(rows.iter().map(|row| row.get::<String, _>(5).len()).sum());
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+            Pool::Postgres(pool) => {
+                let rows = sea_orm::sqlx::query(text(&texts.claim))
+                    .bind(i64::MAX)
+                    .bind(i64::from(batch))
+                    .fetch_all(pool)
+                    .await?;
+                payloads(rows.iter().map(|row| row.get::<String, _>(5).len()).sum());
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        };
+        Ok(held)
+    }
+
+    async fn end(&self, texts: &Texts, held: Vec<(i64, i64)>) -> Result<(), Error> {
+        match self.pool() {
+            Pool::Sqlite(pool) => {
+                let list = serde_json::to_string(&held)?;
+                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                sea_orm::sqlx::query(text(&texts.end))
+                    .bind(list)
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+            }
+            Pool::Postgres(pool) => {
+                let (ids, fences): (Vec<i64>, Vec<i64>) = held.into_iter().unzip();
+                sea_orm::sqlx::query(text(&texts.end))
+                    .bind(ids)
+                    .bind(fences)
+                    .execute(pool)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The statements that process.
+struct Texts {
+    claim: String,
+    end: String,
+}
+
+impl Texts {
+    fn of(queue: &Bare) -> Self {
+        let (table, of, read) = (queue.table, queue.of, queue.read);
         let take = format!(
             "UPDATE {table} SET state = 1, fence = fence + 1, attempts = attempts + 1, worker = 1"
         );
         let choose = format!(
             "SELECT id FROM {table} WHERE state = 0 AND {of} AND run_at <= $1 ORDER BY run_at, id LIMIT $2"
         );
-        let (claim, held) = match self.pool() {
+        let (claim, held) = match queue.pool() {
             Pool::Sqlite(_) => (
                 format!("{take} WHERE id IN ({choose}) RETURNING id, fence, {read}"),
                 "(SELECT value ->> 0 AS i, value ->> 1 AS f FROM json_each($1)) AS held",
@@ -229,60 +313,10 @@ impl Bare {
         let end = format!(
             "UPDATE {table} SET state = 2, worker = NULL FROM {held} WHERE id = held.i AND fence = held.f AND state = 1"
         );
-        let text = |text: &String| sea_orm::sqlx::AssertSqlSafe(text.clone());
-        loop {
-            let claimed = match self.pool() {
-                Pool::Sqlite(pool) => {
-                    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                    let rows = sea_orm::sqlx::query(text(&claim))
-                        .bind(i64::MAX)
-                        .bind(i64::from(batch))
-                        .fetch_all(&mut *tx)
-                        .await?;
-                    tx.commit().await?;
-                    let held: Vec<(i64, i64)> =
-                        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-                    let payloads = rows
-                        .iter()
-                        .map(|row| row.get::<String, _>(5).len())
-                        .sum::<usize>();
-                    std::hint::black_box(payloads);
-                    let list = serde_json::to_string(&held)?;
-                    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                    sea_orm::sqlx::query(text(&end))
-                        .bind(list)
-                        .execute(&mut *tx)
-                        .await?;
-                    tx.commit().await?;
-                    held.len()
-                }
-                Pool::Postgres(pool) => {
-                    let rows = sea_orm::sqlx::query(text(&claim))
-                        .bind(i64::MAX)
-                        .bind(i64::from(batch))
-                        .fetch_all(pool)
-                        .await?;
-                    let (ids, fences): (Vec<i64>, Vec<i64>) = rows
-                        .iter()
-                        .map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1)))
-                        .unzip();
-                    let payloads = rows
-                        .iter()
-                        .map(|row| row.get::<String, _>(5).len())
-                        .sum::<usize>();
-                    std::hint::black_box(payloads);
-                    let count = ids.len();
-                    sea_orm::sqlx::query(text(&end))
-                        .bind(ids)
-                        .bind(fences)
-                        .execute(pool)
-                        .await?;
-                    count
-                }
-            };
-            if claimed == 0 {
-                return Ok(());
-            }
-        }
+        Self { claim, end }
     }
+}
+
+fn text(text: &str) -> sea_orm::sqlx::AssertSqlSafe<String> {
+    sea_orm::sqlx::AssertSqlSafe(text.to_owned())
 }

@@ -6,8 +6,14 @@ use crate::base::Setting;
 /// A part of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Push, process and latency in one process, beside the bare statements.
-    Figures,
+    /// Push, beside the bare statements; so are the next two.
+    Push,
+    /// Claims, runs and ends.
+    Process,
+    /// From a push to the start of the listener, in one process.
+    Start,
+    /// Four pushers and a worker in one process, on SQLite.
+    Pushers,
     /// Latency from one process to another.
     Processes,
     /// What a claim costs in tables of different sizes.
@@ -23,8 +29,14 @@ pub enum Part {
     Peers,
 }
 
+/// The first four together.
+const FIGURES: &str = "figures";
+
 const PARTS: &[(&str, Part)] = &[
-    ("figures", Part::Figures),
+    ("push", Part::Push),
+    ("process", Part::Process),
+    ("start", Part::Start),
+    ("pushers", Part::Pushers),
     ("processes", Part::Processes),
     ("claims", Part::Claims),
     ("items", Part::Items),
@@ -33,6 +45,8 @@ const PARTS: &[(&str, Part)] = &[
     #[cfg(feature = "peers")]
     ("peers", Part::Peers),
 ];
+
+const OF_FIGURES: [Part; 4] = [Part::Push, Part::Process, Part::Start, Part::Pushers];
 
 const DATABASES: [&str; 4] = ["sqlite", "sqlite-full", "sqlite-normal", "postgres"];
 
@@ -49,10 +63,13 @@ impl Choice {
         for word in words {
             if let Some((_, part)) = PARTS.iter().find(|(name, _)| *name == word) {
                 parts.push(*part);
+            } else if word == FIGURES {
+                parts.extend(OF_FIGURES);
             } else if DATABASES.contains(&word.as_str()) {
                 databases.push(word);
             } else {
-                let mut known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+                let mut known = vec![FIGURES];
+                known.extend(PARTS.iter().map(|(name, _)| *name));
                 known.extend(DATABASES);
                 let built = if cfg!(feature = "peers") {
                     ""
@@ -64,7 +81,8 @@ impl Choice {
         }
         if parts.is_empty() {
             // Those that take less than a minute each.
-            parts.extend([Part::Figures, Part::Processes]);
+            parts.extend(OF_FIGURES);
+            parts.push(Part::Processes);
         }
         Ok(Self { parts, databases })
     }

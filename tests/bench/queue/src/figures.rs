@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::base::{Base, Setting};
+use crate::choice::{Choice, Part};
 use crate::{BATCH, Error, MANY, SINGLES, bare, latency, ours, pushers};
 
 /// Each figure is the best of so many runs: noise only ever slows.
@@ -12,9 +13,29 @@ const PROCESS_RUNS: usize = 8;
 /// Pushes of both sides take turns, so many in a run: a disk is not equally fast all the time.
 const TURNS: u32 = 10;
 
-/// Measures one database.
-pub async fn report(setting: &Setting) -> Result<(), Error> {
-    let bounds = setting.bounds();
+/// Measures what was chosen of one database.
+pub async fn report(setting: &Setting, choice: &Choice) -> Result<(), Error> {
+    let [single, hundred, processed] = setting.bounds();
+    if choice.has(Part::Push) {
+        push(setting, [single, hundred]).await?;
+    }
+    if choice.has(Part::Process) {
+        process(setting, processed).await?;
+    }
+    if choice.has(Part::Start) {
+        let base = Base::new(setting).await?;
+        latency::report(setting, &base).await?;
+        base.remove().await?;
+    }
+    if choice.has(Part::Pushers) && !matches!(setting, Setting::Postgres(_)) {
+        let base = Base::new(setting).await?;
+        pushers::report(setting, &base).await?;
+        base.remove().await?;
+    }
+    Ok(())
+}
+
+async fn push(setting: &Setting, bounds: [f64; 2]) -> Result<(), Error> {
     let (mut singles, mut hundreds) = ([0.0; 2], [0.0; 2]);
     for _ in 0..RUNS {
         let base = Base::new(setting).await?;
@@ -46,16 +67,6 @@ pub async fn report(setting: &Setting) -> Result<(), Error> {
         hundreds,
         Some(bounds[1]),
     );
-    process(setting, bounds[2]).await?;
-
-    let base = Base::new(setting).await?;
-    latency::report(setting, &base).await?;
-    base.remove().await?;
-    if !matches!(setting, Setting::Postgres(_)) {
-        let base = Base::new(setting).await?;
-        pushers::report(setting, &base).await?;
-        base.remove().await?;
-    }
     Ok(())
 }
 

@@ -48,11 +48,11 @@ async fn main() -> Result<(), Error> {
         Err(_) => eprintln!("SKIPPED Postgres: EVENTS_TEST_POSTGRES_URL is not set"),
     }
     let settings = choice.of(settings);
-    if choice.has(Part::Figures) {
+    if choice.has(Part::Push) || choice.has(Part::Process) {
         figures::head("bare/s");
-        for setting in &settings {
-            figures::report(setting).await?;
-        }
+    }
+    for setting in &settings {
+        figures::report(setting, &choice).await?;
     }
     if choice.has(Part::Processes) {
         for setting in &settings {

@@ -2,9 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::instrument::WithSubscriber as _;
 
 use super::cycle::Scope;
 use super::jobs::Jobs;
@@ -29,6 +33,8 @@ pub(super) async fn run(
     if !others.iter().all(|source| is_here(&**source)) {
         return Err(WorkerError::OtherStore);
     }
+    // It would wait for the transaction, and the transaction for it.
+    worker.store.check_free().map_err(WorkerError::Start)?;
     let scope = Scope::new(
         worker.store.backend(),
         worker.queues.clone(),
@@ -37,25 +43,36 @@ pub(super) async fn run(
     );
     let jobs = Jobs::new(&worker.store, scope, worker.retention);
     let sources = Sources::new(jobs, others, worker.poll);
-    let stop = Stop::new();
+    let stop = Arc::new(Stop::new());
+    let work = work(worker, sources, stop.clone(), until);
+    let work = work.in_current_span().with_current_subscriber();
+    // In a task of its own: what it begins is then begun, and what it waits for is heard, on the runtime's own threads,
+    // with fewer ways between them. Whoever drops this future stops it.
+    let mut working = JoinSet::new();
+    working.spawn(work);
     // Polled whatever the worker waits for: it may itself use the store, whose one writer the worker then waits for.
     let watch = async {
         shutdown.await;
         stop.begin();
         std::future::pending::<Infallible>().await
     };
-    // Once for each worker, so that the future of who waits for it stays small.
-    let working = Box::pin(work(&worker, sources, &stop, until));
     tokio::select! {
-        result = working => result,
+        Some(ended) = working.join_next() => match ended {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and whoever waits here with it.
+                Err(_) => std::future::pending().await,
+            },
+        },
         never = watch => match never {},
     }
 }
 
 async fn work(
-    worker: &Worker,
+    worker: Worker,
     mut sources: Sources,
-    stop: &Stop,
+    stop: Arc<Stop>,
     until: Until,
 ) -> Result<Left, WorkerError> {
     let (claims, queues) = (sources.claims(), sources.queues().to_owned());
@@ -65,11 +82,11 @@ async fn work(
         queues: &queues,
         lapse: worker.lapse,
     };
-    let Some(presence) = enter(worker, card, stop).await? else {
+    let Some(presence) = enter(&worker, card, &stop).await? else {
         return Ok(Left::default());
     };
-    let state = State::new(worker, sources, card, presence);
-    let (result, left, presence) = state.run(stop, until).await;
+    let state = State::new(&worker, sources, card, presence);
+    let (result, left, presence) = state.run(&stop, until).await;
     let leaving = presence.leave(worker.store.writer());
     match tokio::time::timeout(FAREWELL, leaving).await {
         Ok(Ok(())) => {}

@@ -10,17 +10,11 @@ use tracing::Instrument;
 use super::DEFAULT_TIMEOUT;
 use super::means::Means;
 use super::park;
+use super::source::Ends;
 use super::threads::{Hanging, OnThread};
 use crate::queue::claim::Claimed;
 use crate::queue::end::{self, End, Ended};
 use crate::store::{StoreError, Tx};
-
-/// What became of a run.
-pub(super) struct Outcome {
-    pub(super) ended: Ended,
-    /// What still runs, on threads that cannot be stopped.
-    pub(super) hanging: Vec<Hanging>,
-}
 
 /// What became of an attempt.
 enum Attempted {
@@ -33,43 +27,47 @@ enum Attempted {
     Ended(Verdict),
 }
 
-/// Runs one attempt to its end, or to the listener's timeout.
+/// Runs one attempt to its end, or to the listener's timeout, and adds its end to these. It gives what still runs, on
+/// threads that cannot be stopped.
 pub(super) async fn run(
     means: Means,
     claimed: Arc<Claimed>,
     listener: Option<Arc<Claimable>>,
-) -> Outcome {
+    ends: Ends<Ended>,
+) -> Vec<Hanging> {
     let span = means.events.job_span(&claimed.job);
-    let timeout = timeout_of(listener.as_deref());
-    let run = async {
-        let mut hanging = Vec::new();
-        let attempted = match &listener {
-            Some(listener) if listener.wants_transaction => {
-                in_transaction(&means, &claimed, timeout).await
-            }
-            Some(listener) if listener.blocks => {
-                blocking(&means, &claimed, timeout, &mut hanging).await
-            }
-            _ => ending(&means.events, &claimed, timeout).await,
-        };
-        let end = match attempted {
-            Attempted::Written => End::Written,
-            Attempted::Unknown => End::Unknown,
-            Attempted::GivenBack => End::GivenBack,
-            Attempted::Ended(Verdict::Park(failure)) => {
-                park::park(&means, &claimed, listener.as_deref(), failure, &mut hanging).await
-            }
-            Attempted::Ended(verdict) => verdict.into(),
-        };
-        outcome(&claimed, end, hanging)
-    };
-    run.instrument(span).await
+    let mut hanging = Vec::new();
+    let ending = run_to_end(&means, &claimed, listener.as_deref(), &mut hanging);
+    let end = ending.instrument(span).await;
+    ends.add(Ended::of(&claimed, end));
+    hanging
 }
 
-fn outcome(claimed: &Claimed, end: End, hanging: Vec<Hanging>) -> Outcome {
-    Outcome {
-        ended: Ended::of(claimed, end),
-        hanging,
+/// What few runs need is in boxes of its own: the future of each run is moved about, and shall be small.
+async fn run_to_end(
+    means: &Means,
+    claimed: &Arc<Claimed>,
+    listener: Option<&Claimable>,
+    hanging: &mut Vec<Hanging>,
+) -> End {
+    let timeout = timeout_of(listener);
+    let attempted = match listener {
+        Some(listener) if listener.wants_transaction => {
+            Box::pin(in_transaction(means, claimed, timeout)).await
+        }
+        Some(listener) if listener.blocks => {
+            Box::pin(blocking(means, claimed, timeout, hanging)).await
+        }
+        _ => ending(&means.events, claimed, timeout).await,
+    };
+    match attempted {
+        Attempted::Written => End::Written,
+        Attempted::Unknown => End::Unknown,
+        Attempted::GivenBack => End::GivenBack,
+        Attempted::Ended(Verdict::Park(failure)) => {
+            Box::pin(park::park(means, claimed, listener, failure, hanging)).await
+        }
+        Attempted::Ended(verdict) => verdict.into(),
     }
 }
 
@@ -79,12 +77,13 @@ pub(super) fn timeout_of(listener: Option<&Claimable>) -> Duration {
         .unwrap_or(DEFAULT_TIMEOUT)
 }
 
-/// What follows an attempt in which the process died.
+/// What follows an attempt in which the process died; its end is added to these, as that of a [`run`].
 pub(super) async fn conclude_crashed(
     means: Means,
     claimed: Arc<Claimed>,
     listener: Option<Arc<Claimable>>,
-) -> Outcome {
+    ends: Ends<Ended>,
+) -> Vec<Hanging> {
     let span = means.events.job_span(&claimed.job);
     let concluding = async {
         let message = "the process died while the listener ran";
@@ -105,7 +104,8 @@ pub(super) async fn conclude_crashed(
                 end => end,
             },
         };
-        outcome(&claimed, end, hanging)
+        ends.add(Ended::of(&claimed, end));
+        hanging
     };
     concluding.instrument(span).await
 }

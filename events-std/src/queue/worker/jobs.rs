@@ -9,9 +9,10 @@ use events_core::{BoxFuture, ParkReason};
 
 use super::cycle::{self, Scope, Todo};
 use super::floor::Floors;
-use super::job::{self, Outcome};
+use super::job;
 use super::means::Means;
 use super::source::{Ends, Over, Source, Taken, Turn};
+use super::threads::Hanging;
 use crate::queue::behind::Behind;
 use crate::queue::claim::{Claimed, Hold};
 use crate::queue::done::Done;
@@ -61,7 +62,8 @@ impl Jobs {
         let run = |claimed: Claimed| {
             let listener = self.scope.listener(&claimed).cloned();
             let claimed = Arc::new(claimed);
-            let run = job::run(means.clone(), claimed.clone(), listener);
+            let (means, ends) = (means.clone(), self.ends.clone());
+            let run = job::run(means, claimed.clone(), listener, ends);
             self.hold(claimed, run)
         };
         claimed.into_iter().map(run).collect()
@@ -76,7 +78,8 @@ impl Jobs {
                 continue;
             };
             let claimed = Arc::new(claimed);
-            let run = job::conclude_crashed(means.clone(), claimed.clone(), Some(listener));
+            let (means, ends) = (means.clone(), self.ends.clone());
+            let run = job::conclude_crashed(means, claimed.clone(), Some(listener), ends);
             concluding.push(self.hold(claimed, run));
         }
         concluding
@@ -85,18 +88,17 @@ impl Jobs {
     fn hold(
         &mut self,
         claimed: Arc<Claimed>,
-        run: impl Future<Output = Outcome> + Send + 'static,
+        run: impl Future<Output = Vec<Hanging>> + Send + 'static,
     ) -> Taken {
-        let (hold, ends) = (claimed.hold, self.ends.clone());
-        *self.by_queue.entry(claimed.job.queue.clone()).or_default() += 1;
+        let (hold, queue) = (claimed.hold, &claimed.job.queue);
+        match self.by_queue.get_mut(queue) {
+            Some(running) => *running += 1,
+            None => drop(self.by_queue.insert(queue.clone(), 1)),
+        }
         self.held.insert(hold, claimed);
         Taken {
             hold: Some(hold),
-            run: Box::pin(async move {
-                let Outcome { ended, hanging } = run.await;
-                ends.add(ended);
-                hanging
-            }),
+            run: Box::pin(run),
         }
     }
 

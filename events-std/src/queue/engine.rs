@@ -3,6 +3,7 @@
 use events_core::{BoxFuture, Capability, Job, PushError, Queue};
 use sea_orm::ConnectionTrait;
 
+use super::handoff::Place;
 use crate::store::{self, Store, StoreError};
 
 /// The queue of a store, for [`EventsBuilder::queue`](events_core::EventsBuilder::queue): see [`Store::queue`].
@@ -47,6 +48,11 @@ impl Queue for StoreQueue {
 
 impl StoreQueue {
     async fn write(&self, jobs: &[Job]) -> Result<(), StoreError> {
+        if let [job] = jobs
+            && let Some(place) = Place::for_job(&self.0, job)
+        {
+            return place.push(&self.0, job).await;
+        }
         if let Some(statement) = store::write_at_once(self.0.backend(), jobs)? {
             self.0.check_free()?;
             self.0.writer().execute_raw(statement).await?;

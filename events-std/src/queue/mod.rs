@@ -7,6 +7,7 @@ mod done;
 mod end;
 mod engine;
 mod forget;
+mod handoff;
 mod held;
 mod lock;
 pub(crate) mod operate;

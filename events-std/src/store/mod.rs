@@ -45,7 +45,7 @@ pub use join::{AppTransaction, Joined};
 pub(crate) use listen::{Listening, listen, tell_workers};
 #[cfg(feature = "postgres")]
 pub(crate) use outbox::CHANNEL;
-pub(crate) use outbox::{write, write_at_once};
+pub(crate) use outbox::{write, write_at_once, write_taken};
 pub(crate) use place::place;
 pub(crate) use rows::{
     Columns, execute, for_update, json_or_null, listed, row, rows, skip_locked, text, text_or_null,

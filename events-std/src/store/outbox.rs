@@ -150,6 +150,16 @@ pub(crate) fn write_at_once(
     Ok(inserts.pop().filter(|_| single))
 }
 
+/// The statement that writes one job as taken by a worker: see [`insert::taken`].
+pub(crate) fn write_taken(
+    backend: DbBackend,
+    job: &Job,
+    worker: i64,
+) -> Result<Statement, StoreError> {
+    check(std::slice::from_ref(job))?;
+    Ok(insert::taken(backend, job, worker))
+}
+
 /// Parts without equal jobs: of two equal ones, the second is judged by what has become of the first.
 fn parts(jobs: &[Job]) -> Vec<&[Job]> {
     let mut parts = Vec::new();

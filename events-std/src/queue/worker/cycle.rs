@@ -13,6 +13,7 @@ use crate::queue::alone;
 use crate::queue::behind::Behind;
 use crate::queue::claim::{self, Claimed, Hold, Terms, Wanted};
 use crate::queue::end::{self, Ended};
+use crate::queue::handoff::Offer;
 use crate::store::{self, Store, StoreError};
 
 /// What a worker may claim. Only its id changes, when it was taken for dead and enters itself anew.
@@ -68,6 +69,11 @@ impl Scope {
             frees_keys: known.iter().any(|known| known.unique_until_start),
             known,
         }
+    }
+
+    /// What pushes of this process may hand the worker.
+    pub(super) fn offer(&self, store: &Store) -> Offer {
+        Offer::new(store, self.queues.clone(), self.known.clone())
     }
 
     /// The keys of its listeners.

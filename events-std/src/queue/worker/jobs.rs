@@ -17,6 +17,7 @@ use crate::queue::behind::Behind;
 use crate::queue::claim::{Claimed, Hold};
 use crate::queue::done::Done;
 use crate::queue::end::{End, Ended};
+use crate::queue::handoff::Offer;
 use crate::queue::tend;
 use crate::store::{Store, StoreError};
 
@@ -67,6 +68,20 @@ impl Jobs {
             self.hold(claimed, run)
         };
         claimed.into_iter().map(run).collect()
+    }
+
+    /// What pushes of this process may hand the worker.
+    pub(super) fn offer(&self) -> Offer {
+        self.scope.offer(&self.store)
+    }
+
+    /// Runs a job that a push has handed over; not if the worker must not begin it now.
+    pub(super) fn handed(&mut self, means: &Means, claimed: Claimed, begins: bool) -> Vec<Taken> {
+        if begins {
+            return self.run(means, vec![claimed]);
+        }
+        self.ended.push(Ended::of(&claimed, End::GivenBack));
+        Vec::new()
     }
 
     /// Ends the claims of jobs whose process died; those of listeners that are not known here are left to others.

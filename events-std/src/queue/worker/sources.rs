@@ -10,6 +10,7 @@ use super::jobs::Jobs;
 use super::runs::{Noted, Runs};
 use super::source::{Source, Turn};
 use crate::queue::claim::Claimed;
+use crate::queue::handoff::Offer;
 use crate::store::StoreError;
 
 /// The jobs, and the sources that were added. Whoever finds work comes last the next time, so that each gets its share
@@ -168,6 +169,17 @@ impl Sources {
 
     pub(super) fn forget_all(&mut self) {
         self.each().for_each(Source::forget_all);
+    }
+
+    /// What pushes of this process may hand the worker.
+    pub(super) fn offer(&self) -> Offer {
+        self.jobs.offer()
+    }
+
+    /// Takes a job that a push has handed over, and begins it if the worker may.
+    pub(super) fn handed(&mut self, runs: &mut Runs, claimed: Claimed, begins: bool) {
+        let taken = self.jobs.handed(&runs.means, claimed, begins);
+        runs.start(0, taken);
     }
 
     /// Ends the claims of jobs whose process died.

@@ -10,6 +10,7 @@ use super::share::Share;
 use super::sources::{Sources, Terms};
 use super::stop::{PATIENCE, Stop};
 use super::{Left, Worker, WorkerError};
+use crate::queue::handoff::{Answer, Offer};
 use crate::queue::presence::{Card, Presence};
 use crate::queue::reclaim::{self, Watch};
 use crate::store::{Listening, StoreError, answered};
@@ -49,6 +50,10 @@ pub(super) struct State<'w> {
     presence: Presence,
     /// Wakes it when others push.
     listening: Listening,
+    /// What pushes of this process may hand it while it is idle.
+    offer: Offer,
+    /// Whether it was told of pushes since its last claim.
+    told: bool,
     /// When others were last told that this worker lives.
     beaten: Instant,
     watch: Watch,
@@ -76,6 +81,8 @@ impl<'w> State<'w> {
     ) -> Self {
         Self {
             runs: Runs::new(worker, presence.lock()),
+            offer: sources.offer(),
+            told: false,
             worker,
             sources,
             card,
@@ -131,6 +138,7 @@ impl State<'_> {
                 told.set(pushed.notified());
                 told.as_mut().enable();
                 self.sources.told();
+                self.told = true;
             }
             let (store, within) = (&self.worker.store, self.worker.answer_within);
             match answered(store, within, self.turn()).await {
@@ -164,6 +172,7 @@ impl State<'_> {
                     }
                 }
                 () = self.runs.next(), if self.runs.any() => self.runs.gather().await,
+                () = self.offer.answered() => {}
                 () = &mut told, if may_claim => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -229,7 +238,13 @@ impl State<'_> {
 
     /// Writes the ends there are and claims as much as fits.
     async fn turn(&mut self) -> Result<(), StoreError> {
+        let handed = self.take_handed().await;
         self.sources.note(&mut self.runs);
+        let more = self.told || self.in_doubt || self.sources.wants_turn();
+        if handed && !more {
+            // Nothing else has happened since the last claim; the next one follows the end of this job.
+            return Ok(());
+        }
         if self.in_doubt {
             self.sources.recover(self.presence.id).await?;
         }
@@ -261,7 +276,36 @@ impl State<'_> {
         }
         self.spare = self.free();
         self.in_doubt = false;
+        self.told = false;
+        if self.is_idle() && !self.share.yields && self.free() > 0 {
+            self.offer.open(self.presence.id);
+        }
         Ok(())
+    }
+
+    /// Takes back what it offers before something that may take long: what is pushed meanwhile is anybody's.
+    async fn take_back(&mut self) {
+        let (store, within) = (&self.worker.store, self.worker.answer_within);
+        let taking = async { Ok::<_, StoreError>(self.take_handed().await) };
+        if let Err(error) = answered(store, within, taking).await {
+            self.report(&error);
+        }
+    }
+
+    /// Takes back what it offers; whether it has begun a job that was handed to it.
+    async fn take_handed(&mut self) -> bool {
+        match self.offer.close().await {
+            Answer::Nothing => false,
+            Answer::Doubt => {
+                self.in_doubt = true;
+                false
+            }
+            Answer::Job(claimed) => {
+                let begins = !self.runs.alone && self.share.run();
+                self.sources.handed(&mut self.runs, claimed, begins);
+                begins
+            }
+        }
     }
 
     /// Begins what must run alone, where nothing runs here nor in another worker of the process.
@@ -282,6 +326,7 @@ impl State<'_> {
 
     /// Looks after this worker's sign of life, the claims of those that died, and what must run alone.
     async fn look_after(&mut self) {
+        self.take_back().await;
         if self.beaten.elapsed() * 3 >= self.worker.lapse {
             self.beat().await;
         }
@@ -342,6 +387,7 @@ impl State<'_> {
 
     /// Whether there is more to do.
     async fn tend(&mut self) -> bool {
+        self.take_back().await;
         // What was committed late, as on its way through a machine that was away, may be this worker's own.
         self.in_doubt = true;
         let (terms, worker) = (self.terms(), self.worker);
@@ -363,7 +409,8 @@ impl State<'_> {
     fn report(&mut self, error: &StoreError) {
         self.failures = self.failures.saturating_add(1);
         if matches!(error, StoreError::NoAnswer(_)) && !self.stopping {
-            // The connection that was told of pushes waits in vain too.
+            // Whoever is about to hand over a job waits in vain, and the connection that was told of pushes too.
+            self.offer.renew();
             self.listening = crate::store::listen(&self.worker.store);
         }
         tracing::error!(%error, failures = self.failures, "the worker's database failed: it will be tried again");
@@ -375,6 +422,8 @@ impl State<'_> {
         let until = since + self.worker.grace;
         let patience = until.max(since + PATIENCE);
         self.stopping = true;
+        // It was claimed before, and runs within the grace time as all that was.
+        let _ = timeout_at(patience, self.take_handed()).await;
         while !self.is_idle() && !self.is_in_vain() {
             let written = timeout_at(patience, self.turn()).await;
             match &written {

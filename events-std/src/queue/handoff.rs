@@ -1,0 +1,283 @@
+//! A job that a push hands to an idle worker of its own process: it is stored as taken by it, its attempt counted, and no
+//! claim has to follow, which would be a second commit before the listener starts.
+//!
+//! An offer is for one job. The worker takes it back before it does anything else, and waits for what is under way: so
+//! nothing that the store has as its own is unknown to it while it looks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use events_core::{Claimable, Job};
+use sea_orm::{ConnectionTrait as _, DbErr};
+use tokio::sync::{Notify, watch};
+use tracing::Instrument as _;
+use tracing::instrument::WithSubscriber as _;
+
+use super::claim::{Claimed, Hold, time};
+use super::end::{self, End, Ended};
+use crate::store::{self, Store, StoreError};
+
+/// By store: what its workers in this process offer.
+static OFFERS: Mutex<BTreeMap<usize, Vec<Arc<Shared>>>> = Mutex::new(BTreeMap::new());
+
+fn with_offers<T>(store: &Arc<Notify>, look: impl FnOnce(&mut Vec<Arc<Shared>>) -> T) -> T {
+    let store = Arc::as_ptr(store).addr();
+    let mut all = OFFERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let offers = all.entry(store).or_default();
+    let seen = look(offers);
+    if offers.is_empty() {
+        all.remove(&store);
+    }
+    seen
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Closed,
+    /// The worker of this row is idle.
+    Open(i64),
+    /// A push stores a job as taken by it.
+    UnderWay,
+    Handed(Box<Claimed>),
+    /// Whether the job was stored is not known.
+    Doubt,
+    /// The worker has ended.
+    Gone,
+}
+
+struct Shared {
+    queues: Vec<String>,
+    known: Vec<Arc<Claimable>>,
+    stage: watch::Sender<Stage>,
+}
+
+impl Shared {
+    fn new(queues: Vec<String>, known: Vec<Arc<Claimable>>) -> Arc<Self> {
+        let stage = watch::Sender::new(Stage::Closed);
+        Arc::new(Self {
+            queues,
+            known,
+            stage,
+        })
+    }
+
+    fn serves(&self, job: &Job) -> bool {
+        let of_job = |known: &Arc<Claimable>| {
+            known.event == job.event
+                && known.version == job.version
+                && known.listener == job.listener
+        };
+        self.queues.contains(&job.queue) && self.known.iter().any(of_job)
+    }
+}
+
+/// What a worker offers.
+pub(super) struct Offer {
+    /// What all clones of the store have in common; its address is no other's while this is held.
+    store: Arc<Notify>,
+    shared: Arc<Shared>,
+}
+
+/// What came of an offer.
+pub(super) enum Answer {
+    Nothing,
+    /// A job that is the worker's.
+    Job(Claimed),
+    /// The store may have a job as the worker's own that nobody told it of.
+    Doubt,
+}
+
+impl Offer {
+    /// None is open yet.
+    pub(super) fn new(store: &Store, queues: Vec<String>, known: Vec<Arc<Claimable>>) -> Self {
+        let offer = Self {
+            store: store.pushed().clone(),
+            shared: Shared::new(queues, known),
+        };
+        offer.list();
+        offer
+    }
+
+    fn list(&self) {
+        with_offers(&self.store, |offers| offers.push(self.shared.clone()));
+    }
+
+    fn unlist(&self) {
+        with_offers(&self.store, |offers| {
+            offers.retain(|other| !Arc::ptr_eq(other, &self.shared));
+        });
+        self.shared.stage.send_replace(Stage::Gone);
+    }
+
+    /// Waits no more for a push that may never be answered: if it is, it gives its job back.
+    pub(super) fn renew(&mut self) {
+        self.unlist();
+        self.shared = Shared::new(self.shared.queues.clone(), self.shared.known.clone());
+        self.list();
+    }
+
+    /// The worker of this row is idle: a push may hand it a job.
+    pub(super) fn open(&self, worker: i64) {
+        self.shared.stage.send_if_modified(|stage| {
+            if matches!(stage, Stage::Closed) {
+                *stage = Stage::Open(worker);
+            }
+            false
+        });
+    }
+
+    /// Waits until there is an answer to take.
+    pub(super) async fn answered(&self) {
+        let is_there = |stage: &Stage| matches!(stage, Stage::Handed(_) | Stage::Doubt);
+        // It cannot close: the sender is here.
+        let _ = self.shared.stage.subscribe().wait_for(is_there).await;
+    }
+
+    /// Closes the offer, once no push is about to answer it.
+    pub(super) async fn close(&self) -> Answer {
+        let mut stage = self.shared.stage.subscribe();
+        loop {
+            if let Some(answer) = self.take() {
+                return answer;
+            }
+            let settled = |stage: &Stage| !matches!(stage, Stage::UnderWay);
+            let _ = stage.wait_for(settled).await;
+        }
+    }
+
+    /// None: a push is about to answer.
+    fn take(&self) -> Option<Answer> {
+        let mut answer = None;
+        self.shared.stage.send_if_modified(|stage| {
+            if !matches!(stage, Stage::UnderWay) {
+                answer = Some(match std::mem::take(stage) {
+                    Stage::Handed(claimed) => Answer::Job(*claimed),
+                    Stage::Doubt => Answer::Doubt,
+                    _ => Answer::Nothing,
+                });
+            }
+            false
+        });
+        answer
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.unlist();
+    }
+}
+
+/// A worker's place that a push has taken. Unless it says what became of the job, that is in doubt.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    worker: i64,
+    settled: bool,
+}
+
+impl Place {
+    /// A place for this job with an idle worker of this process, if there is one.
+    pub(super) fn for_job(store: &Store, job: &Job) -> Option<Self> {
+        let keyed = job.unique_key.is_some() || job.order_key.is_some();
+        if keyed || job.run_at > job.delivery.at {
+            return None;
+        }
+        with_offers(store.pushed(), |offers| {
+            let mut serving = offers.iter().filter(|offer| offer.serves(job));
+            serving.find_map(|shared| {
+                let mut open = None;
+                shared.stage.send_if_modified(|stage| {
+                    if let Stage::Open(worker) = *stage {
+                        open = Some(worker);
+                        *stage = Stage::UnderWay;
+                    }
+                    false
+                });
+                open.map(|worker| Self {
+                    shared: shared.clone(),
+                    worker,
+                    settled: false,
+                })
+            })
+        })
+    }
+
+    /// Stores the job as taken, and hands it over; in a task of its own, so that a caller who stops waiting, or is not
+    /// polled any more, does not keep the worker waiting.
+    pub(super) async fn push(mut self, store: &Store, job: &Job) -> Result<(), StoreError> {
+        let free = store.check_free();
+        let statement = free.and_then(|()| store::write_taken(store.backend(), job, self.worker));
+        let statement = match statement {
+            Ok(statement) => statement,
+            Err(error) => {
+                self.settle(Stage::Closed);
+                return Err(error);
+            }
+        };
+        let (store, job, mut place) = (store.clone(), job.clone(), self);
+        let pushing = async move {
+            // All rows, so that the statement comes to its end.
+            let rows = store.writer().query_all_raw(statement).await?;
+            let row = rows.first().ok_or(DbErr::RecordNotInserted)?;
+            let id = row.try_get_by_index(0)?;
+            if row.try_get_by_index::<i16>(1)? == 0 {
+                place.settle(Stage::Closed);
+                store.pushed().notify_waiters();
+                return Ok(());
+            }
+            let hold = Hold { id, fence: 1 };
+            let job = as_stored(job);
+            if let Err(claimed) = place.hand(Claimed { hold, job }) {
+                let now = claimed.job.delivery.at;
+                let back = Ended::of(&claimed, End::GivenBack);
+                end::write(store.writer(), &[back], now).await?;
+                store.pushed().notify_waiters();
+            }
+            Ok(())
+        };
+        let pushing = tokio::spawn(pushing.in_current_span().with_current_subscriber());
+        pushing.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// The job again, if the worker has ended.
+    fn hand(mut self, claimed: Claimed) -> Result<(), Box<Claimed>> {
+        match self.settle(Stage::Handed(Box::new(claimed))) {
+            Some(Stage::Handed(claimed)) => Err(claimed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says what became of the place, once. The stage again, if the worker has ended.
+    fn settle(&mut self, to: Stage) -> Option<Stage> {
+        let mut to = Some(to);
+        if !std::mem::replace(&mut self.settled, true) {
+            self.shared.stage.send_if_modified(|stage| {
+                let waits = matches!(stage, Stage::UnderWay);
+                if waits && let Some(to) = to.take() {
+                    *stage = to;
+                }
+                waits
+            });
+        }
+        to
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.settle(Stage::Doubt);
+    }
+}
+
+/// The job as a claim would read it after its first attempt was counted.
+fn as_stored(mut job: Job) -> Job {
+    let stored = |at: DateTime<Utc>| time(at.timestamp_millis());
+    job.attempts = 1;
+    job.formerly = &[];
+    job.run_at = stored(job.run_at);
+    job.delivery.at = stored(job.delivery.at);
+    job.expires_at = job.expires_at.map(stored);
+    job
+}

@@ -5,6 +5,7 @@ mod backlog;
 mod current;
 mod damaged;
 mod due;
+mod handed;
 mod hooks;
 mod kit;
 mod limits;

@@ -33,7 +33,8 @@ pub(super) async fn run(
     if !others.iter().all(|source| is_here(&**source)) {
         return Err(WorkerError::OtherStore);
     }
-    // It would wait for the transaction, and the transaction for it.
+    worker.store.check_file().map_err(WorkerError::FileGone)?;
+    // It would wait for the task's transaction, and that for it.
     worker.store.check_free().map_err(WorkerError::Start)?;
     let scope = Scope::new(
         worker.store.backend(),

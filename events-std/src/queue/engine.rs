@@ -12,7 +12,8 @@ pub struct StoreQueue(Store);
 
 impl Store {
     /// The store as the queue of a dispatcher. A plain dispatch writes its jobs in a transaction of their own; one
-    /// through [`Store::transaction`] writes them with the transaction's rows.
+    /// through [`Store::transaction`] writes them with the transaction's rows. Where a plain dispatch makes a single job
+    /// without keys or delay, and a worker of this process that knows it is idle, the job is stored as taken by it.
     #[must_use]
     pub fn queue(&self) -> StoreQueue {
         StoreQueue(self.clone())

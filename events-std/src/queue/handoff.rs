@@ -84,7 +84,7 @@ pub(super) struct Offer {
 pub(super) enum Answer {
     Nothing,
     /// A job that is the worker's.
-    Job(Claimed),
+    Job(Box<Claimed>),
     /// The store may have a job as the worker's own that nobody told it of.
     Doubt,
 }
@@ -153,7 +153,7 @@ impl Offer {
         self.shared.stage.send_if_modified(|stage| {
             if !matches!(stage, Stage::UnderWay) {
                 answer = Some(match std::mem::take(stage) {
-                    Stage::Handed(claimed) => Answer::Job(*claimed),
+                    Stage::Handed(claimed) => Answer::Job(claimed),
                     Stage::Doubt => Answer::Doubt,
                     _ => Answer::Nothing,
                 });

@@ -215,9 +215,13 @@ impl Worker {
     /// rest back, and says what was left. A database that is away, locked, full or silent is reported and tried again;
     /// at the end one that does not answer keeps the worker for at most 10 s beyond the grace time.
     ///
+    /// It works in a task of its own. Dropping the future stops that task without giving anything back, as the end of the
+    /// process does.
+    ///
     /// # Errors
     ///
-    /// If it cannot start, all its places are taken by listeners that hang, or SQLite's file was deleted or replaced.
+    /// If it cannot start, as in the block of a transaction of its store, all its places are taken by listeners that hang,
+    /// or SQLite's file was deleted or replaced.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<Left, WorkerError> {
         run::run(self, shutdown, Until::Told).await
     }

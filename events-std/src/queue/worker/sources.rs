@@ -24,6 +24,8 @@ pub(super) struct Sources {
     quiet: Vec<Option<Instant>>,
     /// For how long.
     poll: Duration,
+    /// Whether something was told since all looked.
+    news: bool,
 }
 
 /// What all turns are made with.
@@ -43,6 +45,7 @@ impl Sources {
             others,
             first: 0,
             poll,
+            news: false,
         }
     }
 
@@ -77,6 +80,12 @@ impl Sources {
     /// There may be work again.
     pub(super) fn told(&mut self) {
         self.quiet.fill(None);
+        self.news = true;
+    }
+
+    /// Whether something was told since all of them looked.
+    pub(super) fn have_news(&self) -> bool {
+        self.news
     }
 
     /// Tells the sources which runs are over.
@@ -103,6 +112,7 @@ impl Sources {
         if let Some(served) = served {
             self.first = (served + 1) % count;
         }
+        self.news &= result.is_err();
         result
     }
 

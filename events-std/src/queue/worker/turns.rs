@@ -52,8 +52,6 @@ pub(super) struct State<'w> {
     listening: Listening,
     /// What pushes of this process may hand it while it is idle.
     offer: Offer,
-    /// Whether it was told of pushes since its last claim.
-    told: bool,
     /// When others were last told that this worker lives.
     beaten: Instant,
     watch: Watch,
@@ -82,7 +80,6 @@ impl<'w> State<'w> {
         Self {
             runs: Runs::new(worker, presence.lock()),
             offer: sources.offer(),
-            told: false,
             worker,
             sources,
             card,
@@ -138,7 +135,6 @@ impl State<'_> {
                 told.set(pushed.notified());
                 told.as_mut().enable();
                 self.sources.told();
-                self.told = true;
             }
             let (store, within) = (&self.worker.store, self.worker.answer_within);
             match answered(store, within, self.turn()).await {
@@ -240,7 +236,7 @@ impl State<'_> {
     async fn turn(&mut self) -> Result<(), StoreError> {
         let handed = self.take_handed().await;
         self.sources.note(&mut self.runs);
-        let more = self.told || self.in_doubt || self.sources.wants_turn();
+        let more = self.in_doubt || self.sources.wants_turn() || self.sources.have_news();
         if handed && !more {
             // Nothing else has happened since the last claim; the next one follows the end of this job.
             return Ok(());
@@ -276,7 +272,6 @@ impl State<'_> {
         }
         self.spare = self.free();
         self.in_doubt = false;
-        self.told = false;
         if self.is_idle() && !self.share.yields && self.free() > 0 {
             self.offer.open(self.presence.id);
         }
@@ -302,7 +297,7 @@ impl State<'_> {
             }
             Answer::Job(claimed) => {
                 let begins = !self.runs.alone && self.share.run();
-                self.sources.handed(&mut self.runs, claimed, begins);
+                self.sources.handed(&mut self.runs, *claimed, begins);
                 begins
             }
         }

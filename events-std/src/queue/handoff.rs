@@ -1,16 +1,18 @@
 //! A job that a push hands to an idle worker of its own process: it is stored as taken by it, its attempt counted, and no
 //! claim has to follow, which would be a second commit before the listener starts.
 //!
-//! An offer is for one job. The worker takes it back before it does anything else, and waits for what is under way: so
-//! nothing that the store has as its own is unknown to it while it looks.
+//! An offer is for one job. The worker takes it back before it does anything else, and waits a while for what is under
+//! way: so nothing that the store has as its own is unknown to it while it looks. Who comes too late gives its job back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use events_core::{Claimable, Job};
 use sea_orm::{ConnectionTrait as _, DbErr};
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
@@ -32,12 +34,17 @@ fn with_offers<T>(store: &Arc<Notify>, look: impl FnOnce(&mut Vec<Arc<Shared>>) 
     seen
 }
 
+/// An offer that was not renewed for so long is of a worker that may be stuck.
+const FRESH: Duration = Duration::from_secs(1);
+/// A worker waits so long for a push that is about to hand it a job.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 enum Stage {
     #[default]
     Closed,
-    /// The worker of this row is idle.
-    Open(i64),
+    /// The worker of this row is idle, as of then.
+    Open(i64, Instant),
     /// A push stores a job as taken by it.
     UnderWay,
     Handed(Box<Claimed>),
@@ -50,15 +57,20 @@ enum Stage {
 struct Shared {
     queues: Vec<String>,
     known: Vec<Arc<Claimable>>,
+    begins: Begins,
     stage: watch::Sender<Stage>,
 }
 
+/// Whether the worker may begin something; then it counts as running something until it rests.
+pub(super) type Begins = Arc<dyn Fn() -> bool + Send + Sync>;
+
 impl Shared {
-    fn new(queues: Vec<String>, known: Vec<Arc<Claimable>>) -> Arc<Self> {
+    fn new(queues: Vec<String>, known: Vec<Arc<Claimable>>, begins: Begins) -> Arc<Self> {
         let stage = watch::Sender::new(Stage::Closed);
         Arc::new(Self {
             queues,
             known,
+            begins,
             stage,
         })
     }
@@ -91,10 +103,15 @@ pub(super) enum Answer {
 
 impl Offer {
     /// None is open yet.
-    pub(super) fn new(store: &Store, queues: Vec<String>, known: Vec<Arc<Claimable>>) -> Self {
+    pub(super) fn new(
+        store: &Store,
+        queues: Vec<String>,
+        known: Vec<Arc<Claimable>>,
+        begins: Begins,
+    ) -> Self {
         let offer = Self {
             store: store.pushed().clone(),
-            shared: Shared::new(queues, known),
+            shared: Shared::new(queues, known, begins),
         };
         offer.list();
         offer
@@ -111,10 +128,17 @@ impl Offer {
         self.shared.stage.send_replace(Stage::Gone);
     }
 
-    /// Waits no more for a push that may never be answered: if it is, it gives its job back.
+    /// Begins anew, with nothing handed over and nothing under way: a push that comes to its end later gives its job back.
+    /// Until then, the store may have a job as the worker's own that the worker does not know.
     pub(super) fn renew(&mut self) {
         self.unlist();
-        self.shared = Shared::new(self.shared.queues.clone(), self.shared.known.clone());
+        let Shared {
+            queues,
+            known,
+            begins,
+            ..
+        } = &*self.shared;
+        self.shared = Shared::new(queues.clone(), known.clone(), begins.clone());
         self.list();
     }
 
@@ -122,7 +146,7 @@ impl Offer {
     pub(super) fn open(&self, worker: i64) {
         self.shared.stage.send_if_modified(|stage| {
             if matches!(stage, Stage::Closed) {
-                *stage = Stage::Open(worker);
+                *stage = Stage::Open(worker, Instant::now());
             }
             false
         });
@@ -135,15 +159,19 @@ impl Offer {
         let _ = self.shared.stage.subscribe().wait_for(is_there).await;
     }
 
-    /// Closes the offer, once no push is about to answer it.
-    pub(super) async fn close(&self) -> Answer {
+    /// Closes the offer, once no push is about to answer it. One that takes too long is waited for no more: its caller's
+    /// database may be silent, or nobody polls its task.
+    pub(super) async fn close(&mut self) -> Answer {
         let mut stage = self.shared.stage.subscribe();
+        let settled = |stage: &Stage| !matches!(stage, Stage::UnderWay);
         loop {
             if let Some(answer) = self.take() {
                 return answer;
             }
-            let settled = |stage: &Stage| !matches!(stage, Stage::UnderWay);
-            let _ = stage.wait_for(settled).await;
+            if timeout(PATIENCE, stage.wait_for(settled)).await.is_err() {
+                self.renew();
+                return Answer::Doubt;
+            }
         }
     }
 
@@ -189,7 +217,10 @@ impl Place {
             serving.find_map(|shared| {
                 let mut open = None;
                 shared.stage.send_if_modified(|stage| {
-                    if let Stage::Open(worker) = *stage {
+                    if let Stage::Open(worker, at) = *stage
+                        && at.elapsed() < FRESH
+                        && (shared.begins)()
+                    {
                         open = Some(worker);
                         *stage = Stage::UnderWay;
                     }
@@ -232,7 +263,9 @@ impl Place {
             if let Err(claimed) = place.hand(Claimed { hold, job }) {
                 let now = claimed.job.delivery.at;
                 let back = Ended::of(&claimed, End::GivenBack);
-                end::write(store.writer(), &[back], now).await?;
+                if let Err(error) = end::write(store.writer(), &[back], now).await {
+                    tracing::error!(%error, job = %claimed.job.id, "a job whose worker has ended could not be given back: others will find it");
+                }
                 store.pushed().notify_waiters();
             }
             Ok(())
@@ -290,7 +323,9 @@ mod tests {
     use events_core::{Claimable, Event, Events, Job, Queue as _, listener};
     use sea_orm::{ConnectionTrait as _, Statement};
 
-    use super::{Answer, Offer, Place};
+    use tokio::time::Instant;
+
+    use super::{Answer, FRESH, Offer, Place, Stage};
     use crate::queue::claim::{self, Terms, Wanted};
     use crate::queue::end::{self, End, Ended};
     use crate::queue::presence::{Card, Presence};
@@ -331,7 +366,8 @@ mod tests {
         }
 
         fn offer(&self) -> Offer {
-            Offer::new(&self.store, vec!["desk".to_owned()], self.known.clone())
+            let (queues, known) = (vec!["desk".to_owned()], self.known.clone());
+            Offer::new(&self.store, queues, known, Arc::new(|| true))
         }
 
         async fn push(&self) {
@@ -383,7 +419,7 @@ mod tests {
     #[tokio::test]
     async fn a_handed_job_is_what_a_claim_would_have_read() {
         let desk = Desk::new().await;
-        let offer = desk.offer();
+        let mut offer = desk.offer();
         offer.open(desk.presence.id);
         desk.push().await;
         let worker = Some(desk.presence.id);
@@ -402,7 +438,7 @@ mod tests {
     #[tokio::test]
     async fn an_offer_is_for_one_job_and_for_nothing_but_what_may_run_now() {
         let desk = Desk::new().await;
-        let offer = desk.offer();
+        let mut offer = desk.offer();
         desk.push().await;
         assert_eq!(desk.last().await, (0, 0, 0, None), "it was not open");
         let plain = desk.claim().await;
@@ -430,7 +466,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_waits_for_all_if_its_worker_was_taken_for_dead_or_has_ended() {
         let desk = Desk::new().await;
-        let offer = desk.offer();
+        let mut offer = desk.offer();
         offer.open(desk.presence.id + 1);
         desk.push().await;
         assert_eq!(desk.last().await, (0, 0, 0, None));
@@ -453,9 +489,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn neither_side_waits_long_for_the_other() {
+        let desk = Desk::new().await;
+        let mut offer = desk.offer();
+        desk.push().await;
+        let job = desk.claim().await;
+
+        // A worker that does not look any more, and one that must not begin anything.
+        let open = Stage::Open(desk.presence.id, Instant::now() - FRESH);
+        offer.shared.stage.send_replace(open);
+        assert!(Place::for_job(&desk.store, &job).is_none());
+        let (queues, known) = (vec!["desk".to_owned()], desk.known.clone());
+        let yields = Offer::new(&desk.store, queues, known, Arc::new(|| false));
+        yields.open(desk.presence.id);
+        assert!(Place::for_job(&desk.store, &job).is_none());
+
+        // A push that does not come to its end.
+        assert!(matches!(offer.close().await, Answer::Nothing));
+        offer.open(desk.presence.id);
+        let place = Place::for_job(&desk.store, &job).expect("a place");
+        assert!(matches!(offer.close().await, Answer::Doubt));
+        offer.open(desk.presence.id);
+        drop(place);
+        assert!(matches!(offer.close().await, Answer::Nothing));
+    }
+
+    #[tokio::test]
     async fn a_push_that_fails_leaves_a_doubt_and_one_that_is_refused_does_not() {
         let desk = Desk::new().await;
-        let offer = desk.offer();
+        let mut offer = desk.offer();
         desk.push().await;
         let job = desk.claim().await;
         for (breaks, payload) in [(true, "{}"), (false, "a NUL: \0")] {

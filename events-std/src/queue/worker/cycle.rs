@@ -13,7 +13,7 @@ use crate::queue::alone;
 use crate::queue::behind::Behind;
 use crate::queue::claim::{self, Claimed, Hold, Terms, Wanted};
 use crate::queue::end::{self, Ended};
-use crate::queue::handoff::Offer;
+use crate::queue::handoff::{Begins, Offer};
 use crate::store::{self, Store, StoreError};
 
 /// What a worker may claim. Only its id changes, when it was taken for dead and enters itself anew.
@@ -72,8 +72,8 @@ impl Scope {
     }
 
     /// What pushes of this process may hand the worker.
-    pub(super) fn offer(&self, store: &Store) -> Offer {
-        Offer::new(store, self.queues.clone(), self.known.clone())
+    pub(super) fn offer(&self, store: &Store, begins: Begins) -> Offer {
+        Offer::new(store, self.queues.clone(), self.known.clone(), begins)
     }
 
     /// The keys of its listeners.

@@ -17,7 +17,7 @@ use crate::queue::behind::Behind;
 use crate::queue::claim::{Claimed, Hold};
 use crate::queue::done::Done;
 use crate::queue::end::{End, Ended};
-use crate::queue::handoff::Offer;
+use crate::queue::handoff::{Begins, Offer};
 use crate::queue::tend;
 use crate::store::{Store, StoreError};
 
@@ -71,8 +71,8 @@ impl Jobs {
     }
 
     /// What pushes of this process may hand the worker.
-    pub(super) fn offer(&self) -> Offer {
-        self.scope.offer(&self.store)
+    pub(super) fn offer(&self, begins: Begins) -> Offer {
+        self.scope.offer(&self.store, begins)
     }
 
     /// Runs a job that a push has handed over; not if the worker must not begin it now.

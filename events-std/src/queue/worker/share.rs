@@ -29,6 +29,27 @@ impl Workers {
 /// By store: those whose workers run something.
 static STORES: Mutex<BTreeMap<usize, Workers>> = Mutex::new(BTreeMap::new());
 
+fn with<T>(store: &Arc<Notify>, look: impl FnOnce(&mut Workers) -> T) -> T {
+    let store = Arc::as_ptr(store).addr();
+    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let workers = stores.entry(store).or_default();
+    let seen = look(workers);
+    if workers.is_idle() {
+        stores.remove(&store);
+    }
+    seen
+}
+
+fn run(workers: &mut Workers, number: u64) -> bool {
+    if workers.alone.is_some_and(|worker| worker != number) {
+        return false;
+    }
+    if !workers.running.contains(&number) {
+        workers.running.push(number);
+    }
+    true
+}
+
 /// One worker's part. It ends with the worker.
 pub(super) struct Share {
     /// What all clones of the store have in common; its address is no other's while this is held.
@@ -49,27 +70,18 @@ impl Share {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Workers) -> T) -> T {
-        let store = Arc::as_ptr(&self.store).addr();
-        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-        let workers = stores.entry(store).or_default();
-        let seen = look(workers);
-        if workers.is_idle() {
-            stores.remove(&store);
-        }
-        seen
+        with(&self.store, look)
     }
 
     /// Whether it may run something beside what else runs; then it counts as running something until it rests.
     pub(super) fn run(&self) -> bool {
-        self.with(|workers| {
-            if workers.alone.is_some_and(|worker| worker != self.number) {
-                return false;
-            }
-            if !workers.running.contains(&self.number) {
-                workers.running.push(self.number);
-            }
-            true
-        })
+        self.with(|workers| run(workers, self.number))
+    }
+
+    /// What [`run`](Self::run) is, for others to ask while this lives.
+    pub(super) fn runs(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (store, number) = (self.store.clone(), self.number);
+        move || with(&store, |workers| run(workers, number))
     }
 
     /// Whether it may run something alone, until it rests. Otherwise no other worker begins anything new before.

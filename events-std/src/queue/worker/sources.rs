@@ -10,7 +10,7 @@ use super::jobs::Jobs;
 use super::runs::{Noted, Runs};
 use super::source::{Source, Turn};
 use crate::queue::claim::Claimed;
-use crate::queue::handoff::Offer;
+use crate::queue::handoff::{Begins, Offer};
 use crate::store::StoreError;
 
 /// The jobs, and the sources that were added. Whoever finds work comes last the next time, so that each gets its share
@@ -182,8 +182,8 @@ impl Sources {
     }
 
     /// What pushes of this process may hand the worker.
-    pub(super) fn offer(&self) -> Offer {
-        self.jobs.offer()
+    pub(super) fn offer(&self, begins: Begins) -> Offer {
+        self.jobs.offer(begins)
     }
 
     /// Takes a job that a push has handed over, and begins it if the worker may.

@@ -1,6 +1,7 @@
 //! The worker's loop: what it does in turn while it works, and until it has stopped.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
@@ -77,9 +78,10 @@ impl<'w> State<'w> {
         card: Card<'w>,
         presence: Presence,
     ) -> Self {
+        let share = Share::of(&worker.store);
         Self {
             runs: Runs::new(worker, presence.lock()),
-            offer: sources.offer(),
+            offer: sources.offer(Arc::new(share.runs())),
             worker,
             sources,
             card,
@@ -88,7 +90,7 @@ impl<'w> State<'w> {
             beaten: Instant::now(),
             watch: Watch::default(),
             alone_waits: false,
-            share: Share::of(&worker.store),
+            share,
             spare: 1,
             stopping: false,
             in_doubt: false,
@@ -278,15 +280,6 @@ impl State<'_> {
         Ok(())
     }
 
-    /// Takes back what it offers before something that may take long: what is pushed meanwhile is anybody's.
-    async fn take_back(&mut self) {
-        let (store, within) = (&self.worker.store, self.worker.answer_within);
-        let taking = async { Ok::<_, StoreError>(self.take_handed().await) };
-        if let Err(error) = answered(store, within, taking).await {
-            self.report(&error);
-        }
-    }
-
     /// Takes back what it offers; whether it has begun a job that was handed to it.
     async fn take_handed(&mut self) -> bool {
         match self.offer.close().await {
@@ -296,7 +289,9 @@ impl State<'_> {
                 false
             }
             Answer::Job(claimed) => {
-                let begins = !self.runs.alone && self.share.run();
+                // Others may have taken this worker for dead, as after a long sleep, and run it.
+                let lives = self.beaten.elapsed() <= self.worker.lapse / 2;
+                let begins = lives && !self.stopping && !self.runs.alone && self.share.run();
                 self.sources.handed(&mut self.runs, *claimed, begins);
                 begins
             }
@@ -321,7 +316,8 @@ impl State<'_> {
 
     /// Looks after this worker's sign of life, the claims of those that died, and what must run alone.
     async fn look_after(&mut self) {
-        self.take_back().await;
+        // It may take long: what is pushed meanwhile is anybody's.
+        self.take_handed().await;
         if self.beaten.elapsed() * 3 >= self.worker.lapse {
             self.beat().await;
         }
@@ -369,6 +365,7 @@ impl State<'_> {
         );
         self.runs.forget_all();
         self.sources.forget_all();
+        self.offer.renew();
         let entering = Presence::enter(&worker.store, self.card, now);
         match answered(&worker.store, worker.answer_within, entering).await {
             Ok(presence) => {
@@ -382,7 +379,8 @@ impl State<'_> {
 
     /// Whether there is more to do.
     async fn tend(&mut self) -> bool {
-        self.take_back().await;
+        // It may take long: what is pushed meanwhile is anybody's.
+        self.take_handed().await;
         // What was committed late, as on its way through a machine that was away, may be this worker's own.
         self.in_doubt = true;
         let (terms, worker) = (self.terms(), self.worker);
@@ -404,8 +402,7 @@ impl State<'_> {
     fn report(&mut self, error: &StoreError) {
         self.failures = self.failures.saturating_add(1);
         if matches!(error, StoreError::NoAnswer(_)) && !self.stopping {
-            // Whoever is about to hand over a job waits in vain, and the connection that was told of pushes too.
-            self.offer.renew();
+            // The connection that was told of pushes waits in vain too.
             self.listening = crate::store::listen(&self.worker.store);
         }
         tracing::error!(%error, failures = self.failures, "the worker's database failed: it will be tried again");
@@ -417,8 +414,7 @@ impl State<'_> {
         let until = since + self.worker.grace;
         let patience = until.max(since + PATIENCE);
         self.stopping = true;
-        // It was claimed before, and runs within the grace time as all that was.
-        let _ = timeout_at(patience, self.take_handed()).await;
+        self.take_handed().await;
         while !self.is_idle() && !self.is_in_vain() {
             let written = timeout_at(patience, self.turn()).await;
             match &written {

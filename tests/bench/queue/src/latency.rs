@@ -41,7 +41,7 @@ pub async fn report(setting: &Setting, base: &Base) -> Result<(), Error> {
         let _ = stopped.await;
     }));
     let floor = Bare::new(base).await?;
-    let (mut times, mut bare) = (Vec::new(), Vec::new());
+    let (mut times, mut of_bare) = (Vec::new(), Vec::new());
     for number in 0..PUSHES {
         // An idle worker: it has nothing to end or to claim.
         tokio::time::sleep(IDLE).await;
@@ -50,14 +50,14 @@ pub async fn report(setting: &Setting, base: &Base) -> Result<(), Error> {
         let (_, at) = told.recv().await.ok_or("the worker runs")?;
         times.push(at.saturating_duration_since(before));
         tokio::time::sleep(IDLE).await;
-        bare.push(floor.push_and_claim().await?);
+        of_bare.push(floor.push_and_claim().await?);
     }
     let _ = stop.send(());
     running.await??;
-    let ((median, late), (of_bare, late_bare)) = (percentiles(times), percentiles(bare));
+    let ((median, late), (floor, late_floor)) = (percentiles(times), percentiles(of_bare));
     println!(
         "{:<16} push to start: median {median:.2} ms (bound 2), 99th percentile {late:.2} ms; the bare push and the bare \
-         claim one after the other: {of_bare:.2} and {late_bare:.2} ms",
+         claim one after the other: {floor:.2} and {late_floor:.2} ms",
         setting.name()
     );
     Ok(())

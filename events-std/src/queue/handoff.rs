@@ -4,8 +4,7 @@
 //! An offer is for one job. The worker takes it back before it does anything else, and waits a while for what is under
 //! way: so nothing that the store has as its own is unknown to it while it looks. Who comes too late gives its job back.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,23 +15,13 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
+use super::by_store::ByStore;
 use super::claim::{Claimed, Hold, time};
 use super::end::{self, End, Ended};
 use crate::store::{self, Store, StoreError};
 
-/// By store: what its workers in this process offer.
-static OFFERS: Mutex<BTreeMap<usize, Vec<Arc<Shared>>>> = Mutex::new(BTreeMap::new());
-
-fn with_offers<T>(store: &Arc<Notify>, look: impl FnOnce(&mut Vec<Arc<Shared>>) -> T) -> T {
-    let store = Arc::as_ptr(store).addr();
-    let mut all = OFFERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let offers = all.entry(store).or_default();
-    let seen = look(offers);
-    if offers.is_empty() {
-        all.remove(&store);
-    }
-    seen
-}
+/// What the workers of each store in this process offer.
+static OFFERS: ByStore<Vec<Arc<Shared>>> = ByStore::new();
 
 /// An offer that was not renewed for so long is of a worker that may be stuck.
 const FRESH: Duration = Duration::from_secs(1);
@@ -59,6 +48,13 @@ struct Shared {
     known: Vec<Arc<Claimable>>,
     begins: Begins,
     stage: watch::Sender<Stage>,
+}
+
+/// Each is its own.
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
 }
 
 /// Whether the worker may begin something; then it counts as running something until it rests.
@@ -118,11 +114,11 @@ impl Offer {
     }
 
     fn list(&self) {
-        with_offers(&self.store, |offers| offers.push(self.shared.clone()));
+        OFFERS.with(&self.store, |offers| offers.push(self.shared.clone()));
     }
 
     fn unlist(&self) {
-        with_offers(&self.store, |offers| {
+        OFFERS.with(&self.store, |offers| {
             offers.retain(|other| !Arc::ptr_eq(other, &self.shared));
         });
         self.shared.stage.send_replace(Stage::Gone);
@@ -212,7 +208,7 @@ impl Place {
         if keyed || job.run_at > job.delivery.at {
             return None;
         }
-        with_offers(store.pushed(), |offers| {
+        OFFERS.with(store.pushed(), |offers| {
             let mut serving = offers.iter().filter(|offer| offer.serves(job));
             serving.find_map(|shared| {
                 let mut open = None;
@@ -316,224 +312,4 @@ fn as_stored(mut job: Job) -> Job {
 }
 
 #[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use std::sync::Arc;
-
-    use chrono::{TimeDelta, Utc};
-    use events_core::{Claimable, Event, Events, Job, Queue as _, listener};
-    use sea_orm::{ConnectionTrait as _, Statement};
-
-    use tokio::time::Instant;
-
-    use super::{Answer, FRESH, Offer, Place, Stage};
-    use crate::queue::claim::{self, Terms, Wanted};
-    use crate::queue::end::{self, End, Ended};
-    use crate::queue::presence::{Card, Presence};
-    use crate::store::Store;
-
-    #[derive(Clone, Debug, Event)]
-    #[event(durable, name = "handoff.asked")]
-    struct Asked(u32);
-
-    #[listener(Asked, queue = "desk")]
-    async fn hears(_: &Asked) {}
-
-    struct Desk {
-        store: Store,
-        events: Events,
-        presence: Presence,
-        known: Vec<Arc<Claimable>>,
-    }
-
-    impl Desk {
-        async fn new() -> Self {
-            let store = Store::connect("sqlite::memory:").await.unwrap();
-            let builder = Events::builder().only_linked_in(module_path!());
-            let events = builder.queue(store.queue()).build().unwrap();
-            let card = Card {
-                name: "desk",
-                claims: "[]",
-                queues: "[]",
-                lapse: std::time::Duration::from_mins(1),
-            };
-            let presence = Presence::enter(&store, card, Utc::now()).await.unwrap();
-            Self {
-                known: events.claimable().into_iter().map(Arc::new).collect(),
-                store,
-                events,
-                presence,
-            }
-        }
-
-        fn offer(&self) -> Offer {
-            let (queues, known) = (vec!["desk".to_owned()], self.known.clone());
-            Offer::new(&self.store, queues, known, Arc::new(|| true))
-        }
-
-        async fn push(&self) {
-            self.events.dispatch(&Asked(7)).await.unwrap();
-        }
-
-        /// State, attempts, fence and worker of the last job.
-        async fn last(&self) -> (i32, i32, i64, Option<i64>) {
-            let last =
-                "SELECT state, attempts, fence, worker FROM events_jobs ORDER BY id DESC LIMIT 1";
-            let last = Statement::from_string(self.store.backend(), last);
-            let row = self
-                .store
-                .writer()
-                .query_one_raw(last)
-                .await
-                .unwrap()
-                .unwrap();
-            let of = |index| row.try_get_by_index(index).unwrap();
-            (
-                of(0),
-                of(1),
-                row.try_get_by_index(2).unwrap(),
-                row.try_get_by_index(3).unwrap(),
-            )
-        }
-
-        async fn claim(&self) -> Job {
-            let listed = claim::known_list(
-                self.store.backend(),
-                self.known.iter().map(|known| &**known),
-            );
-            let terms = Terms {
-                worker: self.presence.id,
-                known: &listed,
-                in_order: "",
-                now: Utc::now(),
-            };
-            let wanted = [Wanted {
-                queue: "desk",
-                limit: 1,
-                floor: 0,
-            }];
-            let claimed = claim::claim(self.store.writer(), &terms, &wanted, 1).await;
-            claimed.unwrap().pop().expect("a job").job
-        }
-    }
-
-    #[tokio::test]
-    async fn a_handed_job_is_what_a_claim_would_have_read() {
-        let desk = Desk::new().await;
-        let mut offer = desk.offer();
-        offer.open(desk.presence.id);
-        desk.push().await;
-        let worker = Some(desk.presence.id);
-        assert_eq!(desk.last().await, (1, 1, 1, worker));
-        let Answer::Job(handed) = offer.close().await else {
-            panic!("it was not handed over");
-        };
-        let back = Ended::of(&handed, End::GivenBack);
-        end::write(desk.store.writer(), &[back], Utc::now())
-            .await
-            .unwrap();
-        assert_eq!(desk.last().await, (0, 0, 1, None));
-        assert_eq!(desk.claim().await, handed.job);
-    }
-
-    #[tokio::test]
-    async fn an_offer_is_for_one_job_and_for_nothing_but_what_may_run_now() {
-        let desk = Desk::new().await;
-        let mut offer = desk.offer();
-        desk.push().await;
-        assert_eq!(desk.last().await, (0, 0, 0, None), "it was not open");
-        let plain = desk.claim().await;
-        offer.open(desk.presence.id);
-        let others: [fn(&mut Job); 6] = [
-            |job| job.run_at += TimeDelta::seconds(1),
-            |job| job.unique_key = Some("7".to_owned()),
-            |job| job.order_key = Some("7".to_owned()),
-            |job| job.queue = "mail".to_owned(),
-            |job| job.version = 9,
-            |job| job.listener = "somebody else".to_owned(),
-        ];
-        for change in others {
-            let mut job = plain.clone();
-            change(&mut job);
-            assert!(Place::for_job(&desk.store, &job).is_none(), "{job:?}");
-        }
-        desk.push().await;
-        desk.push().await;
-        assert_eq!(desk.last().await, (0, 0, 0, None), "the place is taken");
-        assert!(matches!(offer.close().await, Answer::Job(_)));
-        assert!(matches!(offer.close().await, Answer::Nothing));
-    }
-
-    #[tokio::test]
-    async fn a_job_waits_for_all_if_its_worker_was_taken_for_dead_or_has_ended() {
-        let desk = Desk::new().await;
-        let mut offer = desk.offer();
-        offer.open(desk.presence.id + 1);
-        desk.push().await;
-        assert_eq!(desk.last().await, (0, 0, 0, None));
-        assert!(matches!(offer.close().await, Answer::Nothing));
-
-        let mut job = desk.claim().await;
-        let mut offer = Some(offer);
-        for ends in [false, true] {
-            offer.as_ref().unwrap().open(desk.presence.id);
-            let place = Place::for_job(&desk.store, &job).expect("a place");
-            if ends {
-                offer = None;
-            } else {
-                offer.as_mut().unwrap().renew();
-            }
-            job.id = uuid::Uuid::now_v7();
-            place.push(&desk.store, &job).await.unwrap();
-            assert_eq!(desk.last().await, (0, 0, 1, None), "it was given back");
-        }
-    }
-
-    #[tokio::test]
-    async fn neither_side_waits_long_for_the_other() {
-        let desk = Desk::new().await;
-        let mut offer = desk.offer();
-        desk.push().await;
-        let job = desk.claim().await;
-
-        // A worker that does not look any more, and one that must not begin anything.
-        let open = Stage::Open(desk.presence.id, Instant::now() - FRESH);
-        offer.shared.stage.send_replace(open);
-        assert!(Place::for_job(&desk.store, &job).is_none());
-        let (queues, known) = (vec!["desk".to_owned()], desk.known.clone());
-        let yields = Offer::new(&desk.store, queues, known, Arc::new(|| false));
-        yields.open(desk.presence.id);
-        assert!(Place::for_job(&desk.store, &job).is_none());
-
-        // A push that does not come to its end.
-        assert!(matches!(offer.close().await, Answer::Nothing));
-        offer.open(desk.presence.id);
-        let place = Place::for_job(&desk.store, &job).expect("a place");
-        assert!(matches!(offer.close().await, Answer::Doubt));
-        offer.open(desk.presence.id);
-        drop(place);
-        assert!(matches!(offer.close().await, Answer::Nothing));
-    }
-
-    #[tokio::test]
-    async fn a_push_that_fails_leaves_a_doubt_and_one_that_is_refused_does_not() {
-        let desk = Desk::new().await;
-        let mut offer = desk.offer();
-        desk.push().await;
-        let job = desk.claim().await;
-        for (breaks, payload) in [(true, "{}"), (false, "a NUL: \0")] {
-            let mut job = job.clone();
-            job.payload = payload.into();
-            offer.open(desk.presence.id);
-            if breaks {
-                desk.store
-                    .writer()
-                    .execute_unprepared("ALTER TABLE events_jobs RENAME TO elsewhere")
-                    .await
-                    .unwrap();
-            }
-            assert!(desk.store.queue().push(vec![job]).await.is_err());
-            let answer = offer.close().await;
-            assert_eq!(matches!(answer, Answer::Doubt), breaks);
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod alone;
 mod behind;
+mod by_store;
 mod claim;
 mod done;
 mod end;

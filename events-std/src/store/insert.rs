@@ -144,40 +144,25 @@ impl<'j> Shared<'j> {
 /// The statement that writes one job, without keys, as taken by a worker, if that worker still lives; then it answers the
 /// row's id and 1. Otherwise the job is pending, and 0. It is a transaction by itself.
 pub(super) fn taken(backend: DbBackend, job: &Job, worker: i64) -> Statement {
-    const INSERT: &str = "INSERT INTO events_jobs (queue, event, version, listener, run_at, uid, payload, delivery_id, \
-                          dispatched_at, changed_at, correlation_id, causation_id, expires_at, trace, state, attempts, \
-                          fence, worker) \
-                          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, taken, taken, taken, \
-                          CASE WHEN taken = 1 THEN $14 END FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM \
-                          events_workers WHERE id = $14) THEN 1 ELSE 0 END AS taken) AS worker \
-                          WHERE TRUE RETURNING id, state";
-    static TOLD: OnceLock<String> = OnceLock::new();
-    let text: &str = if backend == DbBackend::Postgres {
-        TOLD.get_or_init(|| {
-            format!(
-                "WITH pushed AS ({INSERT}) SELECT id, state, CASE WHEN state = 0 THEN pg_notify('{CHANNEL}', '') END \
-                 FROM pushed"
-            )
-        })
-    } else {
-        INSERT
-    };
-    let values: [Value; 14] = [
-        job.queue.as_str().into(),
-        job.event.as_str().into(),
-        i32::try_from(job.version).unwrap_or(i32::MAX).into(),
-        job.listener.as_str().into(),
-        job.run_at.timestamp_millis().into(),
-        job.id.into(),
-        (&*job.payload).into(),
-        job.delivery.id.into(),
-        job.delivery.at.timestamp_millis().into(),
-        job.delivery.correlation_id.into(),
-        job.delivery.causation_id.into(),
-        job.expires_at.map(|at| at.timestamp_millis()).into(),
-        job.trace.clone().into(),
-        worker.into(),
-    ];
+    static TEXTS: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+    let tells = backend == DbBackend::Postgres;
+    let text = TEXTS[usize::from(tells)].get_or_init(|| {
+        let insert = format!(
+            "INSERT INTO events_jobs ({SHARED}, {FULL}, state, attempts, fence, worker) \
+             SELECT $1, $2, $3, $4, $5 + $9, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, taken, taken, taken, \
+             CASE WHEN taken = 1 THEN $17 END FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM events_workers \
+             WHERE id = $17) THEN 1 ELSE 0 END AS taken) AS worker RETURNING id, state"
+        );
+        if !tells {
+            return insert;
+        }
+        format!(
+            "WITH pushed AS ({insert}) SELECT id, state, CASE WHEN state = 0 THEN pg_notify('{CHANNEL}', '') END \
+             FROM pushed"
+        )
+    });
+    let shared = Shared::of(job).values().into_iter();
+    let values = shared.chain(Form::Full.row(job)).chain([worker.into()]);
     Statement::from_sql_and_values(backend, text, values)
 }
 

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use events_core::{Attempt, Event, Events, State, listener};
+use events_core::{Attempt, Event, Events, ManualClock, State, listener};
 use events_std::{Store, Worker};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::kit::{Base, number, on_every_database, states, until};
 
@@ -24,8 +24,10 @@ async fn hears(event: &Handed, attempt: Attempt, log: &State<Log>) {
 
 fn events(store: &Store) -> Events {
     let builder = Events::builder().only_linked_in(module_path!());
-    let builder = builder.state(Log::default()).queue(store.queue());
-    builder.build().unwrap()
+    let builder = builder
+        .state(Log::default())
+        .state([Semaphore::new(0), Semaphore::new(0)]);
+    builder.queue(store.queue()).build().unwrap()
 }
 
 /// What was heard, in the order of its numbers.
@@ -61,6 +63,60 @@ fn an_idle_worker_hears_at_once_what_it_would_look_for_an_hour_later() {
         let spent =
             "SELECT COUNT(*) FROM events_jobs WHERE attempts = 1 AND fence = 1 AND worker IS NULL";
         assert_eq!(number(&store, spent).await, 50);
+    });
+}
+
+#[derive(Clone, Debug, Event)]
+#[event(durable, name = "worker.looked_at")]
+struct LookedAt;
+
+/// Says that it runs, and waits until somebody has looked.
+#[listener(LookedAt, queue = "handed")]
+async fn is_looked_at(_: &LookedAt, gate: &State<[Semaphore; 2]>) {
+    gate[0].add_permits(1);
+    gate[1].acquire().await.unwrap().forget();
+}
+
+#[test]
+fn an_idle_worker_is_handed_a_push_without_a_claim() {
+    on_every_database(async |base: Base| {
+        let store = base.store().await;
+        let gate = || [Semaphore::new(0), Semaphore::new(0)];
+        let builder = || {
+            Events::builder()
+                .only_linked_in(module_path!())
+                .state(Log::default())
+        };
+        let working = builder()
+            .state(gate())
+            .queue(store.queue())
+            .build()
+            .unwrap();
+        // A claim notes the worker's time in the row, a push its own.
+        let clock = std::sync::Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
+        let pushing = builder()
+            .state(gate())
+            .clock(clock)
+            .queue(store.queue())
+            .build()
+            .unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = Worker::new(&working, &store);
+        let running = tokio::spawn(worker.run_until(async {
+            let _ = stopped.await;
+        }));
+        let gate = working.state::<[Semaphore; 2]>().unwrap();
+        until("a push is handed over", async || {
+            pushing.dispatch(&LookedAt).await.unwrap();
+            gate[0].acquire().await.unwrap().forget();
+            let handed = "SELECT COUNT(*) FROM events_jobs WHERE state = 1 AND changed_at = 0";
+            let handed = number(&store, handed).await;
+            gate[1].add_permits(1);
+            handed == 1
+        })
+        .await;
+        stop.send(()).unwrap();
+        running.await.unwrap().unwrap();
     });
 }
 

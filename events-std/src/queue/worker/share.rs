@@ -3,16 +3,16 @@
 //! Workers of other stores are not asked: a program may have a store for each of its customers, and none waits for
 //! another.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::queue::by_store::ByStore;
 use crate::store::Store;
 
 /// What the workers of one store run in this process.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Workers {
     /// Those that run something.
     running: Vec<u64>,
@@ -21,34 +21,19 @@ struct Workers {
 }
 
 impl Workers {
-    fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.alone.is_none()
+    fn run(&mut self, number: u64) -> bool {
+        if self.alone.is_some_and(|worker| worker != number) {
+            return false;
+        }
+        if !self.running.contains(&number) {
+            self.running.push(number);
+        }
+        true
     }
 }
 
-/// By store: those whose workers run something.
-static STORES: Mutex<BTreeMap<usize, Workers>> = Mutex::new(BTreeMap::new());
-
-fn with<T>(store: &Arc<Notify>, look: impl FnOnce(&mut Workers) -> T) -> T {
-    let store = Arc::as_ptr(store).addr();
-    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-    let workers = stores.entry(store).or_default();
-    let seen = look(workers);
-    if workers.is_idle() {
-        stores.remove(&store);
-    }
-    seen
-}
-
-fn run(workers: &mut Workers, number: u64) -> bool {
-    if workers.alone.is_some_and(|worker| worker != number) {
-        return false;
-    }
-    if !workers.running.contains(&number) {
-        workers.running.push(number);
-    }
-    true
-}
+/// Those whose workers run something.
+static STORES: ByStore<Workers> = ByStore::new();
 
 /// One worker's part. It ends with the worker.
 pub(super) struct Share {
@@ -70,18 +55,18 @@ impl Share {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Workers) -> T) -> T {
-        with(&self.store, look)
+        STORES.with(&self.store, look)
     }
 
     /// Whether it may run something beside what else runs; then it counts as running something until it rests.
     pub(super) fn run(&self) -> bool {
-        self.with(|workers| run(workers, self.number))
+        self.with(|workers| workers.run(self.number))
     }
 
     /// What [`run`](Self::run) is, for others to ask while this lives.
     pub(super) fn runs(&self) -> impl Fn() -> bool + Send + Sync + 'static {
         let (store, number) = (self.store.clone(), self.number);
-        move || with(&store, |workers| run(workers, number))
+        move || STORES.with(&store, |workers| workers.run(number))
     }
 
     /// Whether it may run something alone, until it rests. Otherwise no other worker begins anything new before.
